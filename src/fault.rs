@@ -1,0 +1,157 @@
+//! Mistakes that are planted on purpose, one at a time, to see that the harness finds each.
+//!
+//! Without the feature `planted-faults` every question is answered `false` at compile time and nothing of this is left.
+//! With it, a thread plants a fault for itself; the code that asks is the code that runs for everybody.
+
+macro_rules! faults {
+    ($($(#[doc = $mistake:literal])+ $name:ident,)+) => {
+        /// A real kind of mistake in a real code path.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Fault { $($(#[doc = $mistake])+ $name,)+ }
+
+        impl Fault {
+            /// Every fault that can be planted.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The mistake, in a sentence.
+            pub fn mistake(self) -> &'static str {
+                match self { $(Self::$name => concat!($($mistake,)+).trim_ascii(),)+ }
+            }
+        }
+    };
+}
+
+faults! {
+    /// Requests: a buffer that is not whole sectors is cut down instead of refused.
+    PartialSectorAccepted,
+    /// Requests: sector + count wraps around near u64::MAX and is found in range.
+    BoundsWrapAround,
+    /// Requests: the bound is exclusive where it must be inclusive.
+    LastSectorRefused,
+    /// Marker: sectors past the 64th of a request are marked in the first word.
+    MarkerKeepsOneWord,
+    /// Rows: the test for zeros looks at the first 64 bytes only.
+    ZeroTestLooksAtHead,
+    /// Rows: a write of zeros deletes the row, and the layer below shows.
+    ZeroWriteDeletes,
+    /// Rows: an unmap forgets although something shows from below.
+    UnmapForgets,
+    /// Rows: an unmap remembers zeros only where there was nothing.
+    UnmapKeepsData,
+    /// Rows: the last sector of a longer unmap is left out.
+    UnmapMissesLast,
+    /// Rows: the start of an unmap is truncated to 32 bits.
+    UnmapSectorTruncated,
+    /// Layer: the length of an unmap is truncated to 32 bits.
+    UnmapCountTruncated,
+    /// Rows: a zeroed sector is filled but not marked.
+    ZeroedSectorNotMarked,
+    /// Rows: a zeroed sector is marked but not filled.
+    ZeroedSectorNotFilled,
+    /// Rows: a read stops after 128 rows.
+    ReadLosesRowsAfter128,
+    /// Rows: filling a cache replaces what is newer.
+    FillOverwrites,
+    /// Rows: filling a cache takes a zeroed sector for an absent one.
+    FillCoversZeroed,
+    /// RAM: filling a cache takes a zeroed sector for an absent one.
+    RamFillCoversZeroed,
+    /// Rows: emptying a layer leaves its zeroed sectors.
+    ClearKeepsZeroed,
+    /// Session: a flush drops its transaction, which rolls it back.
+    FlushDropsTransaction,
+    /// Session: closing drops the transaction, which rolls it back.
+    CloseDropsTransaction,
+    /// Session: the generation does not change before the first write.
+    GenerationStays,
+    /// Attach: a differencing layer does not record its parent.
+    ParentNotRecorded,
+    /// Parent: the generation is not compared.
+    ParentGenerationIgnored,
+    /// Stack: what the caller knows about a new parent is not written down.
+    AdoptionForgotten,
+    /// File: holes are punched in whole pages, and the edges keep their bytes.
+    HolePunchedInWholePages,
+    /// Stack: a layer is visible up to its own end, past a shorter one above.
+    HiddenSectorsReappear,
+    /// Stack: what lies past the end of the layers below is not filled.
+    TailNotFilled,
+    /// Stack: what no layer holds is not filled.
+    AbsentNotFilled,
+    /// Stack: a write that straddles the end of the lower layer does not reach it.
+    StraddlingWriteHalfDone,
+    /// Stack: an unmap that straddles the end of the lower layer forgets all of it.
+    StraddlingUnmapForgets,
+    /// Stack: a cache is filled from the start of the request, not of the run.
+    CacheFilledFromRequestStart,
+    /// Stack: only the first missing run of a request is put into the cache.
+    CacheFillsFirstRunOnly,
+    /// Stack: only the nearest of several caches is filled.
+    OuterCacheNotFilled,
+    /// Stack: after the first run of a split request, the cache is not asked.
+    CacheHitLostWhenSplit,
+    /// Stack: zeros are not written through.
+    ZerosNotWrittenThrough,
+    /// Stack: unmaps are not written through.
+    UnmapNotWrittenThrough,
+    /// Stack: the coming generation of a layer that is written through is not noted above.
+    ComingGenerationNotNoted,
+    /// Stack: a read-only disk lets unmaps pass.
+    ReadOnlyDiskUnmaps,
+    /// Stack: a request of no sectors is refused by a read-only disk.
+    ZeroLengthRefusedReadOnly,
+    /// Stack: a flush reaches the top layer only.
+    FlushReachesTopOnly,
+    /// Commit: zeroed sectors are not copied down.
+    CommitSkipsZeroes,
+    /// Commit: the last run of sectors is not copied down.
+    CommitMissesLastRun,
+    /// Commit: what is already in the lower layer is not overwritten.
+    CommitKeepsLower,
+    /// Discard: the disk keeps the size of the layer that is gone.
+    DiscardKeepsSize,
+}
+
+impl Fault {
+    /// The fault of that name, if there is one.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|fault| format!("{fault:?}") == name)
+    }
+}
+
+#[cfg(feature = "planted-faults")]
+mod plant {
+    use super::Fault;
+    use std::cell::Cell;
+
+    thread_local! {
+        static PLANTED: Cell<Option<Fault>> = const { Cell::new(None) };
+    }
+
+    /// Runs `work` on this thread with `fault` in place.
+    pub fn with<R>(fault: Fault, work: impl FnOnce() -> R) -> R {
+        struct Restore(Option<Fault>);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                PLANTED.set(self.0);
+            }
+        }
+        let _restore = Restore(PLANTED.replace(Some(fault)));
+        work()
+    }
+
+    pub(crate) fn planted(fault: Fault) -> bool {
+        PLANTED.get() == Some(fault)
+    }
+}
+
+#[cfg(feature = "planted-faults")]
+pub(crate) use plant::planted;
+#[cfg(feature = "planted-faults")]
+pub use plant::with;
+
+#[cfg(not(feature = "planted-faults"))]
+#[inline(always)]
+pub(crate) const fn planted(_: Fault) -> bool {
+    false
+}

@@ -1,0 +1,363 @@
+//! A layer kept in one SQLite file, the *dbhd*.
+//!
+//! The file has the format of OpenVMM's crate of the same name, which is called format 0 here: a row for each present
+//! sector in `sectors(sector, data)`, NULL for a zeroed one, and one JSON row in `meta`. What that format cannot carry
+//! (identity, generation, parent) lies in a table of its own, which the original ignores.
+//!
+//! - Changes gather in one SQLite transaction; a flush commits it with `synchronous=FULL`, which syncs the log. So a
+//!   power cut leaves the state after some prefix of the requests, and never less than the last flush.
+//! - A request of several rows is a savepoint: it is all there or not at all.
+//! - The writer holds SQLite's exclusive lock from open to close; readers share theirs.
+//! - A layer that can no longer vouch for every acknowledged byte refuses everything until it is reopened.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::fault::{Fault, planted};
+use crate::geometry::Geometry;
+use crate::layer::{
+    Access, Below, DiskLayerMetadata, Durability, Identity, LayerAttach, LayerIo, Parent, Presence, SectorMarker,
+    UnmapBehavior, fillable, writable,
+};
+
+mod create;
+mod database;
+mod layout;
+mod rows;
+mod schema;
+mod session;
+
+use session::Session;
+
+/// How a file is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// To be changed; excludes everybody else. A file that only can be read opens all the same and says so.
+    ReadWrite,
+    /// To be read, together with other readers.
+    ReadOnly,
+}
+
+/// What to do where a new layer would lie on something old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Existing {
+    /// Refuse with `AlreadyExists`, unless the file is empty.
+    Keep,
+    /// Replace it.
+    Replace,
+}
+
+/// The shape of a new layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FormatParams {
+    /// Refuses writes and unmaps, and may still be filled as a cache.
+    pub logically_read_only: bool,
+    /// Bytes of the disk.
+    pub len: u64,
+    /// Bytes of a sector.
+    pub sector_size: u32,
+}
+
+/// The shape of a new layer that takes the rest from the layer below.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct IncompleteFormatParams {
+    /// Refuses writes and unmaps, and may still be filled as a cache.
+    pub logically_read_only: bool,
+    /// Bytes of the disk; those of the layer below if not given.
+    pub len: Option<u64>,
+}
+
+/// What the caller may choose beyond the format.
+#[derive(Clone)]
+pub struct Options {
+    /// Changes are committed, with a sync, when more than this many bytes wait for a flush.
+    pub dirty_limit: u64,
+    /// Where new identities and generations come from; SQLite's `randomblob` if not given.
+    pub identities: Option<Arc<dyn Fn() -> u128 + Send + Sync>>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { dirty_limit: 16 << 20, identities: None }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options").field("dirty_limit", &self.dirty_limit).finish_non_exhaustive()
+    }
+}
+
+/// Where the database is.
+#[derive(Clone, Debug)]
+pub enum Location {
+    /// In a file, with its log beside it.
+    File(PathBuf),
+    /// In memory.
+    Memory(MemoryFile),
+}
+
+impl From<&Path> for Location {
+    fn from(path: &Path) -> Self {
+        Self::File(path.to_owned())
+    }
+}
+
+impl From<PathBuf> for Location {
+    fn from(path: PathBuf) -> Self {
+        Self::File(path)
+    }
+}
+
+impl From<&MemoryFile> for Location {
+    fn from(file: &MemoryFile) -> Self {
+        Self::Memory(file.clone())
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Memory(_) => f.write_str("a database in memory"),
+        }
+    }
+}
+
+/// A database in memory that outlives the layers opened on it, one at a time.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryFile(Arc<Mutex<database::Slot>>);
+
+/// A disk layer in a SQLite file.
+pub struct SqliteDiskLayer {
+    geometry: Geometry,
+    access: Access,
+    location: Location,
+    state: Mutex<State>,
+}
+
+enum State {
+    Open(Box<Session>),
+    /// A change was lost, or may have been.
+    Failed,
+    Closed,
+}
+
+impl SqliteDiskLayer {
+    /// Opens an existing layer.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, `PermissionDenied`, `NotADisk`, `Corrupt`, `TooNew`, `Busy`, `Io`; a file that is refused keeps
+    /// every byte.
+    pub fn open(at: impl Into<Location>, mode: Mode, options: &Options) -> Result<Self> {
+        let location = at.into();
+        let session = Session::open(&location, mode, options)?;
+        Ok(Self::from_session(location, session))
+    }
+
+    /// Creates a layer without a sector.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidGeometry`, `AlreadyExists`, `Busy`, `Io` and its like. Everything is checked before anything is
+    /// destroyed; interrupted, it leaves the old file or the new one.
+    pub fn create(
+        at: impl Into<Location>,
+        format: FormatParams,
+        existing: Existing,
+        options: &Options,
+    ) -> Result<Self> {
+        Self::create_over(at.into(), format, None, existing, options)
+    }
+
+    fn create_over(
+        location: Location,
+        format: FormatParams,
+        parent: Option<Parent>,
+        existing: Existing,
+        options: &Options,
+    ) -> Result<Self> {
+        let geometry = Geometry::from_len(format.len, format.sector_size)?;
+        let meta = schema::Meta::new(format.logically_read_only, geometry);
+        create::create(&location, &meta, parent, existing, options)?;
+        Self::open(location, Mode::ReadWrite, options)
+    }
+
+    fn from_session(location: Location, session: Session) -> Self {
+        Self {
+            geometry: session.geometry(),
+            access: session.access(),
+            location,
+            state: Mutex::new(State::Open(Box::new(session))),
+        }
+    }
+
+    // A thread that panicked may have left a request half done: SQLite would still hold it in its transaction.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned: PoisonError<_>| {
+            let mut state = poisoned.into_inner();
+            *state = State::Failed;
+            state
+        })
+    }
+
+    fn with<R>(&self, work: impl FnOnce(&mut Session) -> Result<R>) -> Result<R> {
+        let mut state = self.state();
+        let State::Open(session) = &mut *state else { return Err(self.refusal(&state)) };
+        let result = work(session);
+        if session.has_lost_changes() {
+            *state = State::Failed;
+        }
+        result
+    }
+
+    fn refusal(&self, state: &State) -> Error {
+        let what = match state {
+            State::Closed => "is closed; open it again",
+            State::Open(_) | State::Failed => "failed before and may lack acknowledged writes; reopen it",
+        };
+        Error::new(ErrorKind::Failed, format!("{} {what}", self.location))
+    }
+}
+
+impl LayerIo for SqliteDiskLayer {
+    fn metadata(&self) -> DiskLayerMetadata {
+        let (identity, parent) = match &*self.state() {
+            State::Open(session) => (session.identity(), session.parent()),
+            State::Failed | State::Closed => (None, None),
+        };
+        DiskLayerMetadata {
+            geometry: self.geometry,
+            access: self.access,
+            presence: Presence::Sparse,
+            unmap: UnmapBehavior::Zeroes,
+            identity,
+            parent,
+        }
+    }
+
+    fn read(&self, sector: u64, buf: &mut [u8], marker: &mut SectorMarker) -> Result<()> {
+        let range = self.geometry.check_buffer(sector, buf.len())?;
+        if range.is_empty() {
+            return Ok(());
+        }
+        self.with(|session| session.read(range, buf, marker)).map_err(|e| e.at_sector(sector))
+    }
+
+    fn write(&self, sector: u64, data: &[u8], durability: Durability) -> Result<()> {
+        let range = self.geometry.check_buffer(sector, data.len())?;
+        let Some(range) = writable(self.access, range)? else { return Ok(()) };
+        self.with(|session| {
+            session.write(range, data)?;
+            match durability {
+                Durability::Flushed => Ok(()),
+                Durability::Fua => session.commit(),
+            }
+        })
+        .map_err(|e| e.at_sector(sector))
+    }
+
+    fn write_no_overwrite(&self, sector: u64, data: &[u8]) -> Result<()> {
+        let range = self.geometry.check_buffer(sector, data.len())?;
+        let Some(range) = fillable(self.access, range)? else { return Ok(()) };
+        self.with(|session| session.fill(range, data)).map_err(|e| e.at_sector(sector))
+    }
+
+    fn unmap(&self, sector: u64, count: u64, below: Below) -> Result<()> {
+        let count = if planted(Fault::UnmapCountTruncated) { u64::from(count as u32) } else { count };
+        let range = self.geometry.check_range(sector, count)?;
+        let Some(range) = writable(self.access, range)? else { return Ok(()) };
+        self.with(|session| session.unmap(range, below)).map_err(|e| e.at_sector(sector))
+    }
+
+    fn flush(&self) -> Result<()> {
+        self.with(Session::flush)
+    }
+
+    fn next_extent(&self, sector: u64) -> Result<Option<Range<u64>>> {
+        if sector >= self.geometry.sector_count() {
+            return Ok(None);
+        }
+        self.with(|session| session.next_extent(sector))
+    }
+
+    fn clear(&self) -> Result<()> {
+        writable(self.access, 0..self.geometry.sector_count())?;
+        self.with(Session::clear)
+    }
+
+    fn coming_identity(&self) -> Result<Option<Identity>> {
+        self.with(|session| session.coming_identity())
+    }
+
+    fn seal(&self) {
+        if let State::Open(session) = &mut *self.state() {
+            session.seal();
+        }
+    }
+
+    fn record_parent(&self, parent: &Parent) -> Result<()> {
+        match self.access {
+            Access::ReadOnly => Ok(()),
+            Access::ReadWrite | Access::LogicallyReadOnly => self.with(|session| session.record_parent(parent)),
+        }
+    }
+
+    fn close(&self) -> Result<()> {
+        match std::mem::replace(&mut *self.state(), State::Closed) {
+            State::Open(session) => session.close(),
+            State::Failed => Err(self.refusal(&State::Failed)),
+            State::Closed => Ok(()),
+        }
+    }
+}
+
+impl Drop for SqliteDiskLayer {
+    fn drop(&mut self) {
+        // Whoever wants to hear of a failure calls `close`.
+        let _ = self.close();
+    }
+}
+
+impl fmt::Debug for SqliteDiskLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteDiskLayer").field("location", &self.location).field("geometry", &self.geometry).finish()
+    }
+}
+
+/// A differencing layer or cache that is created when it is stacked, with what the layer below tells it.
+#[derive(Clone, Debug)]
+pub struct FormatOnAttachSqliteDiskLayer {
+    location: Location,
+    format: IncompleteFormatParams,
+    existing: Existing,
+    options: Options,
+}
+
+impl FormatOnAttachSqliteDiskLayer {
+    /// A layer that will be created at `at`.
+    pub fn new(at: impl Into<Location>, format: IncompleteFormatParams, existing: Existing, options: Options) -> Self {
+        Self { location: at.into(), format, existing, options }
+    }
+}
+
+impl LayerAttach for FormatOnAttachSqliteDiskLayer {
+    fn attach(self: Box<Self>, below: Option<&DiskLayerMetadata>) -> Result<Arc<dyn LayerIo>> {
+        let below = below.ok_or_else(|| {
+            let what = format!("creating {}, which takes its geometry from the layer below", self.location);
+            Error::new(ErrorKind::NothingBelow, what)
+        })?;
+        let format = FormatParams {
+            logically_read_only: self.format.logically_read_only,
+            len: self.format.len.unwrap_or(below.geometry.len()),
+            sector_size: below.geometry.sector_size(),
+        };
+        let parent = (!planted(Fault::ParentNotRecorded)).then(|| Parent::of(below));
+        let layer = SqliteDiskLayer::create_over(self.location, format, parent, self.existing, &self.options)?;
+        Ok(Arc::new(layer))
+    }
+}

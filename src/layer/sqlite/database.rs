@@ -1,0 +1,192 @@
+//! Connections: how the file is opened, locked, and looked at before anything is touched.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::ffi::ErrorCode;
+use rusqlite::{Connection, MAIN_DB, OpenFlags};
+
+use super::{Location, MemoryFile, Mode};
+use crate::error::{Error, ErrorKind, Result};
+
+/// An open database, and where it goes when it is closed.
+pub(super) struct Database {
+    pub(super) conn: Connection,
+    home: Option<MemoryFile>,
+}
+
+impl Database {
+    /// Connects to what is there, locked as `mode` asks, and changes nothing.
+    pub(super) fn connect(location: &Location, mode: Mode) -> Result<Self> {
+        match location {
+            Location::Memory(file) => {
+                let conn =
+                    file.take()?.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("opening {location}")))?;
+                Ok(Self { conn, home: Some(file.clone()) })
+            }
+            Location::File(path) => {
+                look(path)?;
+                Ok(Self { conn: connect_file(path, mode)?, home: None })
+            }
+        }
+    }
+
+    /// The database is a disk layer and may be changed from now on.
+    pub(super) fn accept(&self, mode: Mode) -> Result<()> {
+        if self.home.is_some() || mode == Mode::ReadOnly || self.is_readonly() {
+            return Ok(());
+        }
+        let failed = |e| sql_error("taking over the file", e);
+        self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(failed)?;
+        self.conn.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
+        self.conn.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
+        // What a killed process left in the log may never have been synced: only a checkpoint makes it durable, and
+        // without it a flush with nothing to do would promise too much.
+        self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed)
+    }
+
+    /// Closing leaves the log alone: it goes by the file's name, which may be another file's by then.
+    pub(super) fn keep_log(&self) -> Result<()> {
+        self.conn
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+            .map(drop)
+            .map_err(|e| sql_error("letting go of the old file", e))
+    }
+
+    /// Whether the file cannot be written to.
+    pub(super) fn is_readonly(&self) -> bool {
+        self.conn.is_readonly(MAIN_DB).unwrap_or(true)
+    }
+
+    /// Lets go of the file; a database in memory goes back to its place.
+    pub(super) fn close(self) -> Result<()> {
+        match self.home {
+            Some(home) => {
+                home.put_back(self.conn);
+                Ok(())
+            }
+            None => self.conn.close().map_err(|(_, e)| sql_error("closing the file", e)),
+        }
+    }
+}
+
+impl MemoryFile {
+    /// The database, if there is one yet; the place is taken until it is put back.
+    pub(super) fn take(&self) -> Result<Option<Connection>> {
+        let mut slot = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match std::mem::replace(&mut *slot, Slot::Taken) {
+            Slot::Filled(conn) => Ok(Some(conn)),
+            Slot::Empty => {
+                *slot = Slot::Empty;
+                Ok(None)
+            }
+            Slot::Taken => Err(Error::new(ErrorKind::Busy, "opening a database in memory")),
+        }
+    }
+
+    pub(super) fn put_back(&self, conn: Connection) {
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Slot::Filled(conn);
+    }
+}
+
+/// What a [`MemoryFile`] holds.
+#[derive(Debug, Default)]
+pub(super) enum Slot {
+    #[default]
+    Empty,
+    Filled(Connection),
+    Taken,
+}
+
+/// A look that opens no descriptor: closing one would drop the locks that this process has on the file.
+fn look(path: &Path) -> Result<()> {
+    let info = std::fs::metadata(path).map_err(|e| Error::from_io(format!("opening {}", path.display()), e))?;
+    let refuse = |what: &str| Err(Error::new(ErrorKind::NotADisk, format!("{} {what}", path.display())));
+    match info.len() {
+        _ if info.is_dir() => refuse("is a directory; a disk layer is a file"),
+        _ if !info.is_file() => refuse("is not a regular file"),
+        0 => refuse("is empty; create the layer first"),
+        _ => Ok(()),
+    }
+}
+
+fn connect_file(path: &Path, mode: Mode) -> Result<Connection> {
+    let failed = |e| sql_error(&format!("opening {}", path.display()), e);
+    let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let conn = match mode {
+        Mode::ReadWrite => Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_READ_WRITE),
+        Mode::ReadOnly => Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_READ_ONLY),
+    }
+    .map_err(failed)?;
+    guard(&conn).map_err(failed)?;
+    let conn = match conn.is_readonly(MAIN_DB).map_err(failed)? {
+        false => conn.pragma_update(None, "locking_mode", "EXCLUSIVE").map(|()| conn).map_err(failed)?,
+        true if needs_shared_memory(&conn) => connect_immutable(path, flags)?,
+        true => conn,
+    };
+    // The first read takes the lock: shared for a reader, exclusive for the writer.
+    conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(failed)?;
+    Ok(conn)
+}
+
+/// SQLite's advice for files from strangers (sqlite.org/security.html), and no waiting for locks.
+fn guard(conn: &Connection) -> rusqlite::Result<()> {
+    conn.busy_timeout(Duration::ZERO)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
+    conn.pragma_update(None, "cell_size_check", true)?;
+    conn.pragma_update(None, "mmap_size", 0)
+}
+
+/// Whether a reader fails because it cannot make the `-shm` file, as on read-only media.
+fn needs_shared_memory(conn: &Connection) -> bool {
+    match conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())) {
+        Err(rusqlite::Error::SqliteFailure(e, _)) => matches!(e.code, ErrorCode::CannotOpen | ErrorCode::ReadOnly),
+        _ => false,
+    }
+}
+
+/// On media that nobody can write to there is nothing to lock; a log that is left there cannot be read.
+fn connect_immutable(path: &Path, flags: OpenFlags) -> Result<Connection> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    if std::fs::metadata(&log).is_ok_and(|info| info.len() > 0) {
+        let what = format!("{} has a log that cannot be replayed here; open it once where it can be", path.display());
+        return Err(Error::new(ErrorKind::PermissionDenied, what));
+    }
+    let failed = |e| sql_error(&format!("opening {}", path.display()), e);
+    let flags = flags | OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    let conn = Connection::open_with_flags(immutable_uri(path), flags).map_err(failed)?;
+    guard(&conn).map_err(failed)?;
+    Ok(conn)
+}
+
+fn immutable_uri(path: &Path) -> String {
+    let mut uri = String::from("file:");
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => uri.push(char::from(*byte)),
+            _ => uri.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    uri + "?immutable=1"
+}
+
+/// A failure of SQLite, in the crate's terms.
+pub(super) fn sql_error(context: &str, error: rusqlite::Error) -> Error {
+    let kind = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => ErrorKind::Busy,
+        Some(ErrorCode::NotADatabase) => ErrorKind::NotADisk,
+        Some(ErrorCode::DatabaseCorrupt) => ErrorKind::Corrupt,
+        Some(ErrorCode::DiskFull) => ErrorKind::NoSpace,
+        Some(ErrorCode::PermissionDenied) => ErrorKind::PermissionDenied,
+        Some(_) => ErrorKind::Io,
+        // Not SQLite's refusal but ours: a value of another type than the format has.
+        None => ErrorKind::Corrupt,
+    };
+    Error::new(kind, context).because(error)
+}

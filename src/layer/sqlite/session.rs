@@ -1,0 +1,277 @@
+//! A layer while it is open: its transaction, its generation, and whether it can still vouch for what it holds.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use uuid::Uuid;
+
+use super::database::{Database, sql_error};
+use super::layout::{Layout, Statements};
+use super::rows::Rows;
+use super::schema::{self, Lineage};
+use super::{Location, Mode, Options};
+use crate::error::Result;
+use crate::fault::{Fault, planted};
+use crate::geometry::Geometry;
+use crate::layer::{Access, Below, Identity, Parent, SectorMarker};
+
+pub(super) struct Session {
+    database: Database,
+    layout: Box<dyn Layout>,
+    geometry: Geometry,
+    access: Access,
+    lineage: Option<Lineage>,
+    has_identity_table: bool,
+    generation: Generation,
+    identities: Identities,
+    dirty_limit: u64,
+    /// Bytes acknowledged and not yet committed.
+    dirty: u64,
+    has_lost_changes: bool,
+}
+
+/// Whether the generation has changed since the file was opened (rule 14).
+#[derive(Clone, Copy)]
+enum Generation {
+    AsFound,
+    /// It will be this one with the next write: somebody has been told.
+    Promised(Identity),
+    Changed,
+}
+
+/// Where identities come from.
+pub(super) enum Identities {
+    Given(Arc<dyn Fn() -> u128 + Send + Sync>),
+    Random,
+}
+
+impl Identities {
+    pub(super) fn of(options: &Options) -> Self {
+        options.identities.clone().map_or(Self::Random, Self::Given)
+    }
+
+    pub(super) fn draw(&self, conn: &Connection) -> Result<u128> {
+        match self {
+            Self::Given(draw) => Ok(draw()),
+            Self::Random => conn
+                .query_row("SELECT randomblob(16)", [], |row| row.get(0))
+                .map(u128::from_ne_bytes)
+                .map_err(|e| sql_error("drawing an identity", e)),
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn open(location: &Location, mode: Mode, options: &Options) -> Result<Self> {
+        let database = Database::connect(location, mode)?;
+        match Self::take_over(&database, mode) {
+            Ok((contents, access)) => Ok(Self {
+                layout: Box::new(Rows { sector_size: contents.geometry.sector_size() }),
+                geometry: contents.geometry,
+                access,
+                lineage: contents.lineage,
+                has_identity_table: contents.has_identity_table,
+                generation: Generation::AsFound,
+                identities: Identities::of(options),
+                dirty_limit: options.dirty_limit,
+                dirty: 0,
+                has_lost_changes: false,
+                database,
+            }),
+            Err(error) => {
+                // Refused: what was there stays, a database in memory included.
+                let _ = database.close();
+                Err(error.in_context(format!("opening {location}")))
+            }
+        }
+    }
+
+    fn take_over(database: &Database, mode: Mode) -> Result<(schema::Contents, Access)> {
+        let contents = schema::inspect(&database.conn)?;
+        database.accept(mode)?;
+        let access = match contents.logically_read_only {
+            _ if mode == Mode::ReadOnly || database.is_readonly() => Access::ReadOnly,
+            true => Access::LogicallyReadOnly,
+            false => Access::ReadWrite,
+        };
+        Ok((contents, access))
+    }
+
+    pub(super) fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    pub(super) fn access(&self) -> Access {
+        self.access
+    }
+
+    pub(super) fn identity(&self) -> Option<Identity> {
+        self.lineage.map(|lineage| lineage.identity())
+    }
+
+    pub(super) fn parent(&self) -> Option<Parent> {
+        self.lineage.and_then(|lineage| lineage.parent)
+    }
+
+    pub(super) fn has_lost_changes(&self) -> bool {
+        self.has_lost_changes
+    }
+
+    pub(super) fn read(&self, range: Range<u64>, buf: &mut [u8], marker: &mut SectorMarker) -> Result<()> {
+        self.layout.read(&self.database.conn, range, buf, marker)
+    }
+
+    pub(super) fn next_extent(&self, sector: u64) -> Result<Option<Range<u64>>> {
+        self.layout.next_extent(&self.database.conn, sector)
+    }
+
+    pub(super) fn write(&mut self, range: Range<u64>, data: &[u8]) -> Result<()> {
+        self.change_generation()?;
+        let statements = self.layout.statements(&range);
+        self.change(data.len() as u64, statements, |layout, conn| layout.write(conn, range, data))
+    }
+
+    pub(super) fn fill(&mut self, range: Range<u64>, data: &[u8]) -> Result<()> {
+        let statements = self.layout.statements(&range);
+        self.change(data.len() as u64, statements, |layout, conn| layout.fill(conn, range, data))
+    }
+
+    pub(super) fn unmap(&mut self, range: Range<u64>, below: Below) -> Result<()> {
+        self.change_generation()?;
+        let bytes = self.geometry.bytes(range.start, &range).len() as u64;
+        self.change(bytes, Statements::One, |layout, conn| layout.unmap(conn, range, below))
+    }
+
+    pub(super) fn clear(&mut self) -> Result<()> {
+        self.change_generation()?;
+        self.change(0, Statements::One, |layout, conn| layout.clear(conn))?;
+        self.commit()
+    }
+
+    /// Commits, which syncs; with nothing to commit everything acknowledged is durable already.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        if planted(Fault::FlushDropsTransaction) && !self.database.conn.is_autocommit() {
+            return self.execute("ROLLBACK");
+        }
+        self.commit()
+    }
+
+    /// Makes everything acknowledged durable, and lets go of the file.
+    pub(super) fn close(mut self) -> Result<()> {
+        let committed = match planted(Fault::CloseDropsTransaction) && !self.database.conn.is_autocommit() {
+            false => self.commit(),
+            true => self.execute("ROLLBACK"),
+        };
+        let closed = self.database.close();
+        committed.and(closed)
+    }
+
+    pub(super) fn commit(&mut self) -> Result<()> {
+        if self.database.conn.is_autocommit() {
+            return Ok(());
+        }
+        let result = self.execute("COMMIT");
+        // SQLite may or may not have rolled back; only a new look at the file can tell what is there.
+        self.has_lost_changes |= result.is_err();
+        self.dirty = 0;
+        result
+    }
+
+    /// Runs a change inside the open transaction; on failure only this change is undone.
+    fn change(
+        &mut self,
+        bytes: u64,
+        statements: Statements,
+        work: impl FnOnce(&dyn Layout, &Connection) -> Result<()>,
+    ) -> Result<()> {
+        if self.database.conn.is_autocommit() {
+            self.execute("BEGIN IMMEDIATE")?;
+        }
+        if statements == Statements::Several {
+            self.execute("SAVEPOINT request")?;
+        }
+        let mut result = work(&*self.layout, &self.database.conn);
+        if statements == Statements::Several {
+            if result.is_err() && !self.database.conn.is_autocommit() {
+                self.has_lost_changes |= self.execute("ROLLBACK TO request").is_err();
+            }
+            if !self.database.conn.is_autocommit() {
+                result = result.and(self.execute("RELEASE request"));
+            }
+        }
+        match result {
+            Ok(()) => {
+                self.dirty += bytes;
+                if self.dirty > self.dirty_limit { self.commit() } else { Ok(()) }
+            }
+            Err(error) => {
+                // A full or failing disk may make SQLite roll back all of the transaction, acknowledged requests too.
+                self.has_lost_changes |= self.database.conn.is_autocommit() && self.dirty > 0;
+                Err(error)
+            }
+        }
+    }
+
+    fn execute(&self, sql: &str) -> Result<()> {
+        let failed = |e| sql_error(sql, e);
+        self.database.conn.prepare_cached(sql).and_then(|mut s| s.execute([])).map(drop).map_err(failed)
+    }
+
+    /// The identity after the next write, if that changes it.
+    pub(super) fn coming_identity(&mut self) -> Result<Option<Identity>> {
+        match self.generation {
+            Generation::Changed => Ok(None),
+            Generation::Promised(identity) => Ok(Some(identity)),
+            Generation::AsFound => {
+                let drawn = self.identities.draw(&self.database.conn)?;
+                let uuid = match self.lineage {
+                    Some(lineage) => lineage.uuid,
+                    None => Uuid::from_u128(self.identities.draw(&self.database.conn)?),
+                };
+                let identity = Identity { uuid, generation: drawn as u64 };
+                self.generation = Generation::Promised(identity);
+                Ok(Some(identity))
+            }
+        }
+    }
+
+    pub(super) fn seal(&mut self) {
+        self.generation = Generation::AsFound;
+    }
+
+    pub(super) fn record_parent(&mut self, parent: &Parent) -> Result<()> {
+        let Some(lineage) = self.lineage else { return Ok(()) };
+        self.commit()?;
+        self.write_lineage(Lineage { parent: Some(*parent), ..lineage })
+    }
+
+    /// Changes the generation, durably, before the first write after the file was opened.
+    fn change_generation(&mut self) -> Result<()> {
+        let Some(identity) = self.coming_identity()? else { return Ok(()) };
+        if planted(Fault::GenerationStays) {
+            return Ok(());
+        }
+        self.commit()?;
+        let parent = self.parent();
+        self.write_lineage(Lineage { uuid: identity.uuid, generation: identity.generation, parent })?;
+        self.generation = Generation::Changed;
+        Ok(())
+    }
+
+    fn write_lineage(&mut self, lineage: Lineage) -> Result<()> {
+        self.execute("BEGIN IMMEDIATE")?;
+        let written = match self.has_identity_table {
+            true => schema::write_lineage(&self.database.conn, &lineage),
+            false => self.execute(schema::IDENTITY).and_then(|()| schema::write_lineage(&self.database.conn, &lineage)),
+        };
+        if let Err(error) = written {
+            self.has_lost_changes |= !self.database.conn.is_autocommit() && self.execute("ROLLBACK").is_err();
+            return Err(error);
+        }
+        self.commit()?;
+        self.has_identity_table = true;
+        self.lineage = Some(lineage);
+        Ok(())
+    }
+}

@@ -1,0 +1,71 @@
+//! The read path: each layer is asked for what the layers above it lack, and the caches above keep what it had.
+
+use std::ops::Range;
+
+use super::{Layer, Stack};
+use crate::error::Result;
+use crate::fault::{Fault, planted};
+use crate::layer::SectorMarker;
+
+pub(super) fn read(stack: &Stack, range: Range<u64>, buf: &mut [u8]) -> Result<()> {
+    let start = range.start;
+    let mut missing = vec![range];
+    missing.retain(|run| !run.is_empty());
+    for (index, layer) in stack.layers.iter().enumerate() {
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let mut still_missing = Vec::new();
+        for (nth, run) in missing.into_iter().enumerate() {
+            if layer.read_cache && nth > 0 && planted(Fault::CacheHitLostWhenSplit) {
+                still_missing.push(run);
+                continue;
+            }
+            let shown = run.start..run.end.min(layer.visible).max(run.start);
+            let hidden = shown.end..run.end;
+            if !(planted(Fault::TailNotFilled) && !shown.is_empty()) {
+                buf[stack.bytes(start, &hidden)].fill(0);
+            }
+            if shown.is_empty() {
+                continue;
+            }
+            let marker =
+                read_layer(layer, &shown, &mut buf[stack.bytes(start, &shown)]).map_err(|e| e.at_layer(index))?;
+            for (run, present) in marker.runs() {
+                match present {
+                    true if nth > 0 && planted(Fault::CacheFillsFirstRunOnly) => {}
+                    true => fill_caches(stack, index, &run, start, buf),
+                    false => still_missing.push(run),
+                }
+            }
+        }
+        missing = still_missing;
+    }
+    for run in missing {
+        if !planted(Fault::AbsentNotFilled) {
+            buf[stack.bytes(start, &run)].fill(0);
+        }
+    }
+    Ok(())
+}
+
+fn read_layer(layer: &Layer, run: &Range<u64>, buf: &mut [u8]) -> Result<SectorMarker> {
+    let mut marker = SectorMarker::new(run.clone());
+    layer.io.read(run.start, buf, &mut marker)?;
+    Ok(marker)
+}
+
+/// Keeps a run that layer `index` had in the caches above it, which did not have it (rule 11).
+fn fill_caches(stack: &Stack, index: usize, run: &Range<u64>, start: u64, buf: &[u8]) {
+    let mut data = &buf[stack.bytes(start, run)];
+    if planted(Fault::CacheFilledFromRequestStart) {
+        data = &buf[..data.len()];
+    }
+    for (above, cache) in stack.layers[..index].iter().enumerate().filter(|(_, layer)| layer.read_cache) {
+        let nearest = !stack.layers[above + 1..index].iter().any(|layer| layer.read_cache);
+        if nearest || !planted(Fault::OuterCacheNotFilled) {
+            // A cache that cannot be filled is a slow cache, not a failed read.
+            let _ = cache.io.write_no_overwrite(run.start, data);
+        }
+    }
+}

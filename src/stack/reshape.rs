@@ -1,0 +1,132 @@
+//! Push, discard and commit (rule 14).
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::{DiskAccess, LayerConfiguration, LayeredDisk, Stack, attach, takes_writes, validate, write};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fault::{Fault, planted};
+use crate::layer::{Durability, LayerIo, Presence, SectorMarker};
+
+/// Commit copies this many bytes at a time.
+const CHUNK: u64 = 1 << 20;
+
+impl LayeredDisk {
+    /// Puts a new layer on top; the disk below it stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// `ReadOnly`; those of [`LayeredDisk::new`]. Nothing has changed then.
+    pub fn push(&self, configuration: LayerConfiguration) -> Result<()> {
+        let mut stack = self.reshaped()?;
+        if stack.layers[0].write_through && !configuration.write_through {
+            let what = "the top layer writes through, and the pushed one would not";
+            return Err(Error::new(ErrorKind::WriteThroughNotContiguous, what).at_layer(1));
+        }
+        // What was acknowledged must not depend on flushes that go to another layer from now on.
+        write::flush(&stack)?;
+        let below = stack.layers[0].io.metadata();
+        let layer = attach(configuration, Some(&below)).map_err(|e| e.at_layer(0))?;
+        stack.layers.insert(0, layer);
+        if let Err(error) = validate::check(&stack.layers, self.access()) {
+            stack.layers.remove(0);
+            return Err(error);
+        }
+        // The new layer has recorded this state, so the next change must be told apart from it.
+        stack.layers[1].io.seal();
+        stack.layers.iter_mut().for_each(|layer| layer.noted = false);
+        stack.measure();
+        Ok(())
+    }
+
+    /// Drops the top layer: the disk is as it was before the push. The layer is handed back, still open.
+    ///
+    /// # Errors
+    ///
+    /// `ReadOnly`, `NothingBelow`, `ReadOnlyInWritePath`. Nothing has changed then.
+    pub fn discard(&self) -> Result<Arc<dyn LayerIo>> {
+        let mut stack = self.reshaped()?;
+        below_top(&stack)?;
+        validate::check(&stack.layers[1..], self.access())?;
+        let top = stack.layers.remove(0);
+        stack.measure();
+        Ok(top.io)
+    }
+
+    /// Moves the sectors of the top layer down to the next. The disk reads the same before, after, and wherever it is
+    /// cut.
+    ///
+    /// # Errors
+    ///
+    /// `ReadOnly`, `NothingBelow`, `SizeMismatch`, `Unsupported` (the top layer cannot be emptied), in this order.
+    /// Nothing has changed then. After a failure of I/O the disk reads the same.
+    pub fn commit(&self) -> Result<()> {
+        let mut stack = self.reshaped()?;
+        below_top(&stack)?;
+        let (top, lower) = (&stack.layers[0], &stack.layers[1]);
+        if top.geometry != lower.geometry {
+            let what = "a commit needs the two upper layers to have the same size";
+            return Err(Error::new(ErrorKind::SizeMismatch, what));
+        }
+        if top.io.metadata().presence == Presence::Full {
+            let what = "the top layer holds every sector and cannot be emptied";
+            return Err(Error::new(ErrorKind::Unsupported, what).at_layer(0));
+        }
+        if !takes_writes(lower) {
+            return Err(Error::new(ErrorKind::ReadOnly, "a commit into a read-only layer").at_layer(1));
+        }
+        write::note_coming_generations(&mut stack, 2)?;
+        move_down(&stack)
+    }
+
+    /// The stack, for one who may reshape it.
+    fn reshaped(&self) -> Result<std::sync::RwLockWriteGuard<'_, Stack>> {
+        match self.access() {
+            DiskAccess::Writable => Ok(self.stack_mut()),
+            DiskAccess::ReadOnly => Err(Error::new(ErrorKind::ReadOnly, "a read-only disk keeps its layers")),
+        }
+    }
+}
+
+fn below_top(stack: &Stack) -> Result<()> {
+    match stack.layers.len() {
+        1 => Err(Error::new(ErrorKind::NothingBelow, "the disk has one layer")),
+        _ => Ok(()),
+    }
+}
+
+/// Copies, makes the copy durable, and only then empties the top.
+fn move_down(stack: &Stack) -> Result<()> {
+    let (top, lower) = (&stack.layers[0].io, &stack.layers[1].io);
+    let chunk = CHUNK / u64::from(stack.geometry().sector_size());
+    let mut buf = Vec::new();
+    let mut from = 0;
+    while let Some(extent) = top.next_extent(from).map_err(|e| e.at_layer(0))? {
+        if planted(Fault::CommitMissesLastRun)
+            && top.next_extent(extent.end).is_ok_and(|next| next.is_none())
+            && from > 0
+        {
+            break;
+        }
+        let part = extent.start..extent.end.min(extent.start + chunk);
+        buf.resize(stack.bytes(part.start, &part).len(), 0);
+        let mut marker = SectorMarker::new(part.clone());
+        top.read(part.start, &mut buf, &mut marker).map_err(|e| e.at_layer(0))?;
+        for (run, _) in marker.runs().filter(|(_, present)| *present) {
+            copy_run(&**lower, &run, &buf[stack.bytes(part.start, &run)]).map_err(|e| e.at_layer(1))?;
+        }
+        from = part.end;
+    }
+    lower.flush().map_err(|e| e.at_layer(1))?;
+    top.clear().map_err(|e| e.at_layer(0))
+}
+
+fn copy_run(lower: &dyn LayerIo, run: &Range<u64>, data: &[u8]) -> Result<()> {
+    if planted(Fault::CommitSkipsZeroes) && data.iter().all(|&byte| byte == 0) {
+        return Ok(());
+    }
+    if planted(Fault::CommitKeepsLower) && lower.metadata().presence == Presence::Sparse {
+        return lower.write_no_overwrite(run.start, data);
+    }
+    lower.write(run.start, data, Durability::Flushed)
+}
