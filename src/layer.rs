@@ -24,6 +24,7 @@ mod marker;
 mod ram;
 mod sqlite;
 
+pub use crate::request::{Below, Durability};
 pub use file::FileDisk;
 pub use marker::SectorMarker;
 pub use ram::RamDiskLayer;
@@ -31,24 +32,6 @@ pub use sqlite::{
     Existing, FormatOnAttachSqliteDiskLayer, FormatParams, IncompleteFormatParams, Location, MemoryFile, Mode, Options,
     SqliteDiskLayer,
 };
-
-/// Whether a write must be durable when it returns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Durability {
-    /// Durable after the next flush.
-    Flushed,
-    /// Force unit access: durable when the call returns, with everything acknowledged before it.
-    Fua,
-}
-
-/// What lies under the sectors of an unmap, as far as the caller knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Below {
-    /// Nothing shows from below: the layer may forget the sectors.
-    Nothing,
-    /// Something may show: the layer must remember that the sectors are zero.
-    Something,
-}
 
 /// What a disk does with unmapped sectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

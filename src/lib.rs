@@ -2,6 +2,7 @@
 //!
 //! - [`layer`]: the contract of a layer, and the layers: SQLite, RAM, raw file.
 //! - [`stack`]: layers as one disk, with read caches, write-through, push, discard and commit.
+//! - `script`, `oracle`, `harness` (feature `harness`): what happens, what should come of it, and whether it does.
 //!
 //! ```
 //! use disklayer_sqlite::geometry::Geometry;
@@ -21,4 +22,12 @@ pub mod error;
 pub mod fault;
 pub mod geometry;
 pub mod layer;
+pub mod request;
 pub mod stack;
+
+#[cfg(feature = "harness")]
+pub mod harness;
+#[cfg(feature = "harness")]
+pub mod oracle;
+#[cfg(feature = "harness")]
+pub mod script;

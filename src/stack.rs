@@ -95,6 +95,7 @@ impl LayeredDisk {
         let mut below = None;
         for (index, configuration) in layers.into_iter().enumerate().rev() {
             let layer = attach(configuration, below.as_ref()).map_err(|e| e.at_layer(index))?;
+            seal_parent(&layer, attached.last());
             below = Some(layer.io.metadata());
             attached.push(layer);
         }
@@ -262,6 +263,13 @@ fn attach(configuration: LayerConfiguration, below: Option<&DiskLayerMetadata>) 
         }
     }
     Ok(Layer { geometry: metadata.geometry, io, write_through, read_cache, visible: 0, noted: false })
+}
+
+/// The layer above may have recorded the state of the one below, so its next change must be told apart from it.
+fn seal_parent(layer: &Layer, below: Option<&Layer>) {
+    if let (Some(_), Some(below)) = (layer.io.metadata().parent, below) {
+        below.io.seal();
+    }
 }
 
 /// The layers of a disk, for whoever must not know more.

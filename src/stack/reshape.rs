@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{DiskAccess, LayerConfiguration, LayeredDisk, Stack, attach, takes_writes, validate, write};
+use super::{DiskAccess, LayerConfiguration, LayeredDisk, Stack, attach, seal_parent, takes_writes, validate, write};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
 use crate::layer::{Durability, LayerIo, Presence, SectorMarker};
@@ -32,8 +32,7 @@ impl LayeredDisk {
             stack.layers.remove(0);
             return Err(error);
         }
-        // The new layer has recorded this state, so the next change must be told apart from it.
-        stack.layers[1].io.seal();
+        seal_parent(&stack.layers[0], stack.layers.get(1));
         stack.layers.iter_mut().for_each(|layer| layer.noted = false);
         stack.measure();
         Ok(())

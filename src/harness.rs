@@ -1,0 +1,192 @@
+//! Where system, oracle and script meet.
+//!
+//! [`run`] does a script on a [`Subject`] and on the oracle, and compares after every step: the outcome, every byte of
+//! every buffer, and how much of each layer was touched. After a refusal, a reopen, a change of the stack, and at the
+//! end it compares every layer whole, read alone. What differs is a [`Divergence`], whose text is a new script.
+
+use std::hash::{Hash, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use twox_hash::XxHash3_64;
+
+use crate::error::Result;
+use crate::oracle::Oracle;
+use crate::script::{Op, OpKind, Outcome, Script, Target, Touched};
+
+mod compare;
+mod divergence;
+mod exercise;
+mod minimize;
+mod observed;
+mod origin;
+mod search;
+mod stack;
+mod subject;
+mod world;
+
+pub use divergence::{Difference, Divergence, Signature};
+pub use exercise::{Exercise, Sight};
+pub use minimize::minimize;
+pub use search::{Finding, search};
+pub use stack::{StackSubject, prove, prove_watched};
+pub use subject::{Abilities, Subject};
+pub use world::World;
+
+use compare::Comparer;
+
+/// What a script that ran without a divergence has to tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// A hash of every operation, outcome and byte: the same script gives the same trace.
+    pub trace: u64,
+    /// Sectors compared.
+    pub sectors: u64,
+    /// What was met on the way.
+    pub exercise: Exercise,
+}
+
+/// One step, for whoever watches.
+pub struct Step<'a> {
+    /// Its number; the first operation is 0.
+    pub index: usize,
+    /// What was done.
+    pub op: &'a Op,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// How much of each layer was touched, if the subject can tell.
+    pub touched: Option<&'a [Touched]>,
+}
+
+/// Does `script` on `subject` and on `oracle`, which stand at its beginning, and compares.
+///
+/// # Errors
+///
+/// The first difference.
+pub fn run(
+    script: &Script,
+    subject: &mut dyn Subject,
+    oracle: &mut Oracle,
+    watch: &mut dyn FnMut(&Step<'_>),
+) -> Result<Summary, Box<Divergence>> {
+    let mut runner = Runner { script, subject, oracle, comparer: Comparer::default(), hash: XxHash3_64::new() };
+    let mut exercise = Exercise::of_shape(&script.shape);
+    for (index, op) in script.ops.iter().enumerate() {
+        exercise.note(op, runner.oracle);
+        let (outcome, touched) = runner.step(index, op)?;
+        exercise.note_outcome(outcome);
+        watch(&Step { index, op, outcome, touched: touched.as_deref() });
+        let looks = outcome.is_refusal()
+            || matches!(op.kind(), OpKind::Reopen | OpKind::Push | OpKind::Discard | OpKind::Commit);
+        if looks || index + 1 == script.ops.len() {
+            runner.look(index, op)?;
+        }
+    }
+    Ok(Summary { trace: runner.hash.finish(), sectors: runner.comparer.sectors, exercise })
+}
+
+impl Summary {
+    /// Adds what another script has told; the traces are chained.
+    pub fn add(&mut self, other: &Self) {
+        self.trace = self.trace.rotate_left(5) ^ other.trace;
+        self.sectors += other.sectors;
+        self.exercise.add(&other.exercise);
+    }
+}
+
+struct Runner<'a> {
+    script: &'a Script,
+    subject: &'a mut dyn Subject,
+    oracle: &'a mut Oracle,
+    comparer: Comparer,
+    hash: XxHash3_64,
+}
+
+impl Runner<'_> {
+    /// One operation on both sides, and everything about it that must be equal.
+    fn step(&mut self, index: usize, op: &Op) -> Result<(Outcome, Option<Vec<Touched>>), Box<Divergence>> {
+        if !self.is_able(op) {
+            return Ok((Outcome::Skipped, None));
+        }
+        let size = self.script.shape.sector_size as usize;
+        self.comparer.prepare(index, op, size);
+        self.subject.touched();
+        let actual = self.act(op);
+        let touched = self.subject.touched();
+        let actual = actual.map_err(|panic| self.diverged(index, op, Difference::Panic(panic)))?;
+        if actual.outcome == Outcome::Done && op.target() == Target::Disk && is_read(op) {
+            let Some((sector, _)) = compare::read_range(op, size) else { unreachable!("a read has a range") };
+            self.oracle.settle(sector, &self.comparer.actual);
+        }
+        let expected = self.oracle.apply(op, &mut self.comparer.expected);
+        if actual.outcome != expected.outcome {
+            let difference =
+                Difference::Outcome { expected: expected.outcome, actual: actual.outcome, message: actual.message };
+            return Err(self.diverged(index, op, difference));
+        }
+        op.hash(&mut self.hash);
+        actual.outcome.hash(&mut self.hash);
+        self.hash.write(&self.comparer.actual);
+        let compared = self.comparer.buffers(op, size, expected.present.as_deref(), actual.present.as_deref());
+        compared.map_err(|difference| self.diverged(index, op, difference))?;
+        if let (Some(actual), Outcome::Done) = (&touched, expected.outcome)
+            && !matches!(op.kind(), OpKind::Reopen | OpKind::Push | OpKind::Discard | OpKind::Commit)
+        {
+            let compared = compare::touched(self.oracle.touched(), actual);
+            compared.map_err(|difference| self.diverged(index, op, difference))?;
+        }
+        Ok((expected.outcome, touched))
+    }
+
+    fn is_able(&self, op: &Op) -> bool {
+        let abilities = self.subject.abilities();
+        match (op.kind(), op.target()) {
+            (OpKind::Reopen, _) => abilities.reopen,
+            (OpKind::Push | OpKind::Discard | OpKind::Commit, _) => abilities.reshape,
+            (_, Target::Layer(_)) => abilities.layers,
+            (_, Target::Disk) => true,
+        }
+    }
+
+    fn act(&mut self, op: &Op) -> Result<Actual, String> {
+        let buf = &mut self.comparer.actual;
+        let size = self.script.shape.sector_size as usize;
+        catch_unwind(AssertUnwindSafe(|| subject::apply(self.subject, op, size, buf))).map_err(panic_text)
+    }
+
+    /// Compares every layer whole, read alone.
+    fn look(&mut self, index: usize, op: &Op) -> Result<(), Box<Divergence>> {
+        if !self.subject.abilities().layers {
+            return Ok(());
+        }
+        let done = &self.script.ops[..=index];
+        let looked = catch_unwind(AssertUnwindSafe(|| self.comparer.layers(self.subject, self.oracle, done)));
+        let looked = looked.unwrap_or_else(|panic| Err(Difference::Panic(panic_text(panic))));
+        looked.map_err(|difference| self.diverged(index, op, difference))
+    }
+
+    fn diverged(&self, index: usize, op: &Op, difference: Difference) -> Box<Divergence> {
+        let layer = difference.layer().or(match op.target() {
+            Target::Layer(layer) => Some(layer),
+            Target::Disk => None,
+        });
+        let layer_kind = layer.filter(|&layer| layer < self.oracle.layer_count()).map(|layer| self.oracle.kind(layer));
+        let origin = origin::trace(self.script, index, &difference, self.subject, self.comparer.poison);
+        Box::new(Divergence { script: self.script.clone(), step: Some(index), difference, layer_kind, origin })
+    }
+}
+
+/// What the subject did.
+struct Actual {
+    outcome: Outcome,
+    message: Option<String>,
+    present: Option<Vec<bool>>,
+}
+
+fn is_read(op: &Op) -> bool {
+    matches!(op, Op::Read { .. } | Op::ReadBytes { .. })
+}
+
+fn panic_text(panic: Box<dyn std::any::Any + Send>) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without words".to_owned())
+}

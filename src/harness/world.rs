@@ -1,0 +1,94 @@
+//! Where scripts run: a directory of their own, databases in memory, and identities that come from the script alone.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tempfile::TempDir;
+
+use crate::error::{Error, Result};
+use crate::layer::{Existing, Location, MemoryFile, Options};
+use crate::script::Medium;
+
+/// The surroundings of one script after another. Files go with the next script, and the directory with the world.
+pub struct World {
+    dir: TempDir,
+    files: Vec<PathBuf>,
+    memory: Vec<MemoryFile>,
+    in_use: usize,
+    draws: Arc<AtomicU64>,
+    base: Option<PathBuf>,
+}
+
+impl World {
+    /// A world in a new directory inside `parent`, or where temporary files go.
+    ///
+    /// # Errors
+    ///
+    /// Those of making a directory.
+    pub fn new(parent: Option<&Path>) -> Result<Self> {
+        let parent = parent.map_or_else(std::env::temp_dir, Path::to_owned);
+        let dir = tempfile::Builder::new()
+            .prefix("disklayer-")
+            .tempdir_in(&parent)
+            .map_err(|e| Error::from_io(format!("making a directory for the layers in {}", parent.display()), e))?;
+        let draws = Arc::new(AtomicU64::new(0));
+        Ok(Self { dir, files: Vec::new(), memory: Vec::new(), in_use: 0, draws, base: None })
+    }
+
+    /// The same world, with a disk image under every stack whose lowest layer is a file.
+    #[must_use]
+    pub fn with_base(mut self, image: PathBuf) -> Self {
+        self.base = Some(image);
+        self
+    }
+
+    /// The disk image under the stacks.
+    pub fn base(&self) -> Option<&Path> {
+        self.base.as_deref()
+    }
+
+    /// Makes everything as it was at first.
+    pub(super) fn reset(&mut self) {
+        for file in self.files.drain(..) {
+            for suffix in ["", "-wal", "-shm", "-journal"] {
+                let mut name = file.clone().into_os_string();
+                name.push(suffix);
+                let _ = std::fs::remove_file(name);
+            }
+        }
+        self.in_use = 0;
+        self.draws.store(0, Ordering::Relaxed);
+    }
+
+    /// A place for a new database.
+    pub(super) fn place(&mut self, medium: Medium) -> (Location, Existing) {
+        match medium {
+            Medium::Files => (Location::File(self.new_file("dbhd")), Existing::Keep),
+            Medium::Memory => {
+                if self.in_use == self.memory.len() {
+                    self.memory.push(MemoryFile::default());
+                }
+                self.in_use += 1;
+                ((&self.memory[self.in_use - 1]).into(), Existing::Replace)
+            }
+        }
+    }
+
+    /// A name for a new file.
+    pub(super) fn new_file(&mut self, extension: &str) -> PathBuf {
+        let path = self.dir.path().join(format!("{}.{extension}", self.files.len()));
+        self.files.push(path.clone());
+        path
+    }
+
+    /// Options whose identities are the same for the same script.
+    pub(super) fn options(&self) -> Options {
+        let draws = self.draws.clone();
+        let draw = move || {
+            u128::from(draws.fetch_add(1, Ordering::Relaxed) + 1)
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
+        };
+        Options { identities: Some(Arc::new(draw)), ..Options::default() }
+    }
+}

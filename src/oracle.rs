@@ -1,0 +1,371 @@
+//! What a stack must do, as dumb as can be: one map of extents a layer, one sector at a time.
+//!
+//! It shares types with the system, never logic. Whatever the system does cleverly it does here by the letter of the
+//! contract; where the two differ, the shorter text is more often right.
+
+use std::fs::File;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::error::ErrorKind;
+use crate::layer::{Access, UnmapBehavior};
+use crate::request::Below;
+use crate::script::{Content, LayerKind, LayerShape, Op, Outcome, Shape, Target, Touched};
+
+mod extents;
+mod held;
+mod lineage;
+mod reshape;
+mod unspecified;
+
+use extents::Extents;
+use lineage::Lineage;
+use unspecified::Loose;
+
+/// The state that the disk and each of its layers must be in.
+pub struct Oracle {
+    sector_size: u32,
+    read_only: bool,
+    opens_read_only: bool,
+    layers: Vec<Model>,
+    /// Generations are numbers here; each is used once.
+    next_generation: u64,
+    touched: Vec<Touched>,
+    /// What layers held before the script, where that is not said in it; each sector at its own offset.
+    held: Vec<Arc<File>>,
+    own_unmap: UnmapBehavior,
+    loose: Loose,
+}
+
+/// A layer.
+struct Model {
+    shape: LayerShape,
+    /// Opened read only, this time.
+    frozen: bool,
+    sectors: Extents<Cell>,
+    lineage: Lineage,
+}
+
+/// What is in a sector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cell {
+    Said(Content),
+    /// What was there before the script, in this one of the files.
+    Held(usize),
+}
+
+const ZEROS: Cell = Cell::Said(Content::Zeros);
+
+/// What must come of an operation.
+#[derive(Debug)]
+pub struct Prediction {
+    /// Its outcome.
+    pub outcome: Outcome,
+    /// For a read of one layer: which of the sectors it marks present.
+    pub present: Option<Vec<bool>>,
+}
+
+impl From<Outcome> for Prediction {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, present: None }
+    }
+}
+
+fn refused(kind: ErrorKind) -> Outcome {
+    Outcome::Refused { kind, layer: None }
+}
+
+impl Oracle {
+    /// The state of a new stack of that shape, and whether there can be one.
+    pub fn new(shape: &Shape) -> (Self, Outcome) {
+        let layers: Vec<Model> = shape.layers.iter().map(|&layer| Model::new(layer)).collect();
+        let mut oracle = Self {
+            sector_size: shape.sector_size,
+            read_only: shape.read_only,
+            opens_read_only: shape.read_only,
+            touched: vec![Touched::default(); layers.len()],
+            layers,
+            next_generation: 1,
+            held: Vec::new(),
+            own_unmap: UnmapBehavior::Zeroes,
+            loose: Loose::new(),
+        };
+        let outcome = oracle.create();
+        (oracle, outcome)
+    }
+
+    /// Says what somebody's own disk declares to do with unmapped sectors.
+    pub fn declare_unmap(&mut self, behavior: UnmapBehavior) {
+        self.own_unmap = behavior;
+    }
+
+    /// Says what layer `index` held before the script: `extents` of `bytes`, each at its own offset.
+    pub fn hold(&mut self, index: usize, extents: &[Range<u64>], bytes: &Arc<File>) {
+        let cell = Cell::Held(self.held.len());
+        self.held.push(bytes.clone());
+        let sectors = &mut self.layers[index].sectors;
+        sectors.clear();
+        extents.iter().for_each(|extent| sectors.set(extent.clone(), Some(cell)));
+    }
+
+    /// Number of layers.
+    pub fn layer_count(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// Size of layer `index` in sectors.
+    pub fn sector_count(&self, index: usize) -> u64 {
+        self.layers[index].shape.sector_count
+    }
+
+    /// Who may change layer `index` now.
+    pub fn access(&self, index: usize) -> Access {
+        self.layers[index].access()
+    }
+
+    /// What layer `index` is.
+    pub fn kind(&self, index: usize) -> LayerKind {
+        self.layers[index].shape.kind
+    }
+
+    /// How far layer `index` shows through those above (rule 10).
+    pub fn visible(&self, index: usize) -> u64 {
+        self.layers[..=index].iter().map(|layer| layer.shape.sector_count).min().unwrap_or(0)
+    }
+
+    /// The present sectors of layer `index`, as runs that do not touch.
+    pub fn runs(&self, index: usize) -> Vec<Range<u64>> {
+        self.layers[index].sectors.runs()
+    }
+
+    /// How much of each layer the last operation touched.
+    pub fn touched(&self) -> &[Touched] {
+        &self.touched
+    }
+
+    /// Does `op`; a read puts what it must find into `buf`, which has the op's length and the reader's poison.
+    pub fn apply(&mut self, op: &Op, buf: &mut [u8]) -> Prediction {
+        self.touched.clear();
+        self.touched.resize(self.layers.len(), Touched::default());
+        if let Target::Layer(index) = op.target()
+            && index >= self.layers.len()
+        {
+            return Outcome::Skipped.into();
+        }
+        let whole = |len: u32| len.is_multiple_of(self.sector_size).then_some(len / self.sector_size);
+        match *op {
+            Op::Read { target: Target::Disk, sector, count } => self.read(sector, count, buf).into(),
+            Op::Read { target: Target::Layer(index), sector, count } => self.read_layer(index, sector, count, buf),
+            Op::Write { target, sector, count, content, .. } => self.write(target, sector, count, content).into(),
+            Op::Fill { layer, sector, count, content } => self.fill(layer, sector, count, content).into(),
+            Op::Unmap { sector, count } => self.unmap(sector, count).into(),
+            Op::UnmapLayer { layer, sector, count, below } => self.unmap_layer(layer, sector, count, below).into(),
+            Op::Flush { target } => self.flush(target).into(),
+            Op::ReadBytes { target, sector, len } => match (whole(len), target) {
+                (None, _) => refused(ErrorKind::Misaligned).into(),
+                (Some(count), Target::Disk) => self.read(sector, count, buf).into(),
+                (Some(count), Target::Layer(index)) => self.read_layer(index, sector, count, buf),
+            },
+            Op::WriteBytes { target, sector, len } => match whole(len) {
+                None => refused(ErrorKind::Misaligned).into(),
+                Some(count) => self.write(target, sector, count, Content::Fill(Op::ODD_BYTE)).into(),
+            },
+            Op::Reopen(how) => self.reopen(how).into(),
+            Op::Push(pushed) => self.push(pushed).into(),
+            Op::Discard => self.discard().into(),
+            Op::Commit => self.commit().into(),
+        }
+    }
+
+    /// What layer `index` must hold of the sectors at `first`: into `buf`, and which of them are there.
+    pub fn look(&self, index: usize, first: u64, buf: &mut [u8]) -> Vec<bool> {
+        let sectors = &self.layers[index].sectors;
+        let size = self.sector_size as usize;
+        let look = |(sector, buf): (u64, &mut [u8])| match sectors.get(sector) {
+            Some(cell) => {
+                self.render(cell, sector, buf);
+                true
+            }
+            None => false,
+        };
+        (first..).zip(buf.chunks_exact_mut(size)).map(look).collect()
+    }
+
+    fn read(&mut self, sector: u64, count: u32, buf: &mut [u8]) -> Outcome {
+        if !inside(sector, count.into(), self.sector_count(0)) {
+            return refused(ErrorKind::OutOfRange);
+        }
+        let size = self.sector_size as usize;
+        for (sector, buf) in (sector..).zip(buf.chunks_exact_mut(size)) {
+            self.read_sector(sector, buf);
+        }
+        Outcome::Done
+    }
+
+    fn read_sector(&mut self, sector: u64, buf: &mut [u8]) {
+        for index in 0..self.layers.len() {
+            if sector >= self.visible(index) {
+                break;
+            }
+            self.touched[index].read += 1;
+            let Some(cell) = self.layers[index].sectors.get(sector) else { continue };
+            self.render(cell, sector, buf);
+            for above in 0..index {
+                if self.layers[above].shape.read_cache {
+                    self.touched[above].filled += 1;
+                    self.layers[above].sectors.set(sector..sector + 1, Some(cell));
+                }
+            }
+            return;
+        }
+        buf.fill(0);
+    }
+
+    fn read_layer(&mut self, index: usize, sector: u64, count: u32, buf: &mut [u8]) -> Prediction {
+        if !inside(sector, count.into(), self.sector_count(index)) {
+            return refused(ErrorKind::OutOfRange).into();
+        }
+        self.touched[index].read += u64::from(count);
+        Prediction { outcome: Outcome::Done, present: Some(self.look(index, sector, buf)) }
+    }
+
+    /// The order of refusals is rule 3's.
+    fn judge(&self, sector: u64, count: u64, target: Target) -> Option<Outcome> {
+        let (size, writable) = match target {
+            Target::Disk => (self.sector_count(0), !self.read_only),
+            Target::Layer(index) => (self.sector_count(index), self.access(index) == Access::ReadWrite),
+        };
+        match () {
+            () if !inside(sector, count, size) => Some(refused(ErrorKind::OutOfRange)),
+            () if count == 0 => Some(Outcome::Done),
+            () if !writable => Some(refused(ErrorKind::ReadOnly)),
+            () => None,
+        }
+    }
+
+    fn write(&mut self, target: Target, sector: u64, count: u32, content: Content) -> Outcome {
+        if let Some(outcome) = self.judge(sector, count.into(), target) {
+            return outcome;
+        }
+        for index in self.path(target) {
+            let range = self.shown(target, index, sector, count.into());
+            self.changed(index, &range);
+            self.touched[index].written += range.end - range.start;
+            self.loose.retain(|at, _| !range.contains(at));
+            self.layers[index].sectors.set(range, Some(Cell::Said(content)));
+        }
+        Outcome::Done
+    }
+
+    fn fill(&mut self, index: usize, sector: u64, count: u32, content: Content) -> Outcome {
+        if matches!(self.kind(index), LayerKind::File | LayerKind::Own) {
+            return refused(ErrorKind::Unsupported);
+        }
+        match self.judge(sector, count.into(), Target::Layer(index)) {
+            Some(outcome) if outcome != refused(ErrorKind::ReadOnly) || self.layers[index].frozen => return outcome,
+            _ => {}
+        }
+        self.touched[index].filled += u64::from(count);
+        for sector in sector..sector + u64::from(count) {
+            if self.layers[index].sectors.get(sector).is_none() {
+                self.layers[index].sectors.set(sector..sector + 1, Some(Cell::Said(content)));
+            }
+        }
+        Outcome::Done
+    }
+
+    fn unmap(&mut self, sector: u64, count: u64) -> Outcome {
+        if let Some(outcome) = self.judge(sector, count, Target::Disk) {
+            return outcome;
+        }
+        for index in self.path(Target::Disk) {
+            let range = self.shown(Target::Disk, index, sector, count);
+            let covers = index + 1 < self.layers.len() && range.start < self.visible(index + 1);
+            self.unmap_one(index, range, if covers { Below::Something } else { Below::Nothing });
+        }
+        Outcome::Done
+    }
+
+    fn unmap_layer(&mut self, index: usize, sector: u64, count: u64, below: Below) -> Outcome {
+        if let Some(outcome) = self.judge(sector, count, Target::Layer(index)) {
+            return outcome;
+        }
+        self.unmap_one(index, sector..sector + count, below);
+        Outcome::Done
+    }
+
+    fn unmap_one(&mut self, index: usize, range: Range<u64>, below: Below) {
+        self.changed(index, &range);
+        self.touched[index].unmapped += range.end - range.start;
+        let forgets = below == Below::Nothing;
+        match self.kind(index) {
+            LayerKind::Sqlite | LayerKind::Ram if forgets => self.layers[index].sectors.set(range, None),
+            LayerKind::Own if self.own_unmap == UnmapBehavior::Ignored => {}
+            LayerKind::Own if self.own_unmap == UnmapBehavior::Unspecified => self.loosen(index, range),
+            _ => self.layers[index].sectors.set(range, Some(ZEROS)),
+        }
+    }
+
+    fn flush(&mut self, target: Target) -> Outcome {
+        match target {
+            Target::Disk => self.touched.iter_mut().for_each(|layer| layer.flushed += 1),
+            Target::Layer(index) => self.touched[index].flushed += 1,
+        }
+        Outcome::Done
+    }
+
+    fn render(&self, cell: Cell, sector: u64, buf: &mut [u8]) {
+        match cell {
+            Cell::Said(content) => content.render(sector, buf.len(), buf),
+            Cell::Held(file) => held::read(&self.held[file], sector, buf),
+        }
+    }
+
+    /// The layers that a change goes to.
+    fn path(&mut self, target: Target) -> Range<usize> {
+        match target {
+            Target::Layer(index) => index..index + 1,
+            Target::Disk => {
+                let through = self.layers.iter().take_while(|layer| layer.shape.write_through).count();
+                self.note_coming(through + 1);
+                0..through + 1
+            }
+        }
+    }
+
+    /// The part of a change that layer `index` gets.
+    fn shown(&self, target: Target, index: usize, sector: u64, count: u64) -> Range<u64> {
+        let end = match target {
+            Target::Disk => (sector + count).min(self.visible(index)),
+            Target::Layer(_) => sector + count,
+        };
+        sector.min(end)..end
+    }
+}
+
+impl Model {
+    fn new(shape: LayerShape) -> Self {
+        let mut sectors = Extents::new();
+        let everywhere = 0..shape.sector_count;
+        match (shape.filled, shape.kind) {
+            (Some(stamp), _) => sectors.set(everywhere, Some(Cell::Said(Content::Stamp(stamp)))),
+            (None, LayerKind::File | LayerKind::Own) => sectors.set(everywhere, Some(ZEROS)),
+            (None, LayerKind::Sqlite | LayerKind::Ram) => {}
+        }
+        Self { shape, frozen: false, sectors, lineage: Lineage::default() }
+    }
+
+    fn access(&self) -> Access {
+        match self.shape.kind {
+            _ if self.frozen => Access::ReadOnly,
+            LayerKind::File if self.shape.read_only => Access::ReadOnly,
+            _ if self.shape.read_only => Access::LogicallyReadOnly,
+            _ => Access::ReadWrite,
+        }
+    }
+}
+
+/// A request lies inside a disk if its end, computed without wrapping, does.
+fn inside(sector: u64, count: u64, size: u64) -> bool {
+    u128::from(sector) + u128::from(count) <= u128::from(size)
+}

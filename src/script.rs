@@ -1,0 +1,125 @@
+//! A script: a stack, and what is done to it. A value; everything else makes one, runs one, or keeps one.
+//!
+//! The text form is the file format of `tests/scripts/*.script`:
+//!
+//! ```
+//! use disklayer_sqlite::script::Script;
+//! let script: Script = "\
+//! # Unmap of a cached sector showed the layer below.
+//! disk 512
+//! layer sqlite 64 diff
+//! layer ram 64 read-cache
+//! layer file 96 filled 9
+//! write 40 3 stamp 7
+//! unmap 41 1
+//! reopen
+//! read 40 3
+//! ".parse()?;
+//! assert_eq!(script.ops.len(), 4);
+//! # Ok::<(), disklayer_sqlite::error::Error>(())
+//! ```
+//!
+//! - `disk SECTOR_SIZE [in-memory] [read-only]`, once, first.
+//! - `layer KIND SECTORS [diff] [read-cache] [write-through] [read-only] [filled STAMP]`, top first; the kinds are
+//!   `sqlite`, `ram`, `file` and `own` (somebody's own disk). `filled` makes every sector present before the script.
+//! - Then the operations, one a line: [`Op`] says how each is written. A `;` ends a line too.
+
+use crate::geometry::Geometry;
+
+mod choices;
+mod generate;
+mod op;
+mod outcome;
+mod simplify;
+mod text;
+
+pub use choices::{Choices, SeedChoices};
+pub use generate::{Bias, Profile, Suite};
+pub use op::{Content, Op, OpKind, Pushed, Reopen, Target};
+pub use outcome::{Outcome, Touched};
+
+/// A stack, and what is done to it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Script {
+    /// The stack at first.
+    pub shape: Shape,
+    /// What is done, in order.
+    pub ops: Vec<Op>,
+}
+
+/// A stack, before anything is done.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Shape {
+    /// Bytes in a sector.
+    pub sector_size: u32,
+    /// Where SQLite databases are kept.
+    pub medium: Medium,
+    /// Whether the disk is opened read only.
+    pub read_only: bool,
+    /// Top first.
+    pub layers: Vec<LayerShape>,
+}
+
+/// Where SQLite databases are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Medium {
+    /// In files, with a log beside each.
+    Files,
+    /// In memory.
+    Memory,
+}
+
+/// A kind of layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LayerKind {
+    /// [`SqliteDiskLayer`](crate::layer::SqliteDiskLayer).
+    Sqlite,
+    /// [`RamDiskLayer`](crate::layer::RamDiskLayer).
+    Ram,
+    /// [`FileDisk`](crate::layer::FileDisk): every sector is present.
+    File,
+    /// Somebody's own disk, which the harness is pointed at.
+    Own,
+}
+
+/// A layer of a [`Shape`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LayerShape {
+    /// What it is.
+    pub kind: LayerKind,
+    /// Its size in sectors.
+    pub sector_count: u64,
+    /// It records what it was made over; SQLite only.
+    pub diff: bool,
+    /// It keeps what is read from below.
+    pub read_cache: bool,
+    /// Writes to it go to the next layer too.
+    pub write_through: bool,
+    /// It refuses to be changed, and may be filled if it is not a file.
+    pub read_only: bool,
+    /// Every sector is present from the start, with this stamp.
+    pub filled: Option<u32>,
+}
+
+impl LayerShape {
+    /// A plain layer of `sector_count` sectors.
+    pub fn new(kind: LayerKind, sector_count: u64) -> Self {
+        Self {
+            kind,
+            sector_count,
+            diff: false,
+            read_cache: false,
+            write_through: false,
+            read_only: false,
+            filled: None,
+        }
+    }
+}
+
+impl Shape {
+    /// One disk of somebody else's.
+    pub fn own(geometry: Geometry) -> Self {
+        let layers = vec![LayerShape::new(LayerKind::Own, geometry.sector_count())];
+        Self { sector_size: geometry.sector_size(), medium: Medium::Memory, read_only: false, layers }
+    }
+}

@@ -1,0 +1,343 @@
+//! Making scripts: a stack first, then what is done to it, each decision asked of [`Choices`].
+//!
+//! Bugs of disks live at ends and overlaps, so places are biased to 0, to every layer's end, to multiples of 64, to
+//! what was touched before, one either side of each. Each script switches some kinds of operation and some biases off
+//! (swarm testing: Groce and others, ISSTA 2012), because what is always done hides what shows without it.
+
+use super::{Choices, Content, Op, OpKind, Pushed, Reopen, Script, Target};
+use crate::request::{Below, Durability};
+
+mod shape;
+
+/// A part of the gate, with its kind of stacks and operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Suite {
+    /// One layer, used directly.
+    Layers,
+    /// Two to four layers of many sizes.
+    Stacks,
+    /// Read caches and write-through.
+    Caches,
+    /// Closing and opening, read only and over other parents.
+    Reopen,
+    /// Push, discard and commit.
+    Reshape,
+    /// Sparse disks with sectors 2^32 apart.
+    Huge,
+}
+
+impl Suite {
+    /// Every suite.
+    pub const ALL: [Self; 6] = [Self::Layers, Self::Stacks, Self::Caches, Self::Reopen, Self::Reshape, Self::Huge];
+}
+
+/// How decisions are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Bias {
+    /// Where bugs live, and something else in each script.
+    Swarm,
+    /// All operations, places and contents alike: to compare with.
+    Uniform,
+}
+
+/// What scripts to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Profile {
+    /// The kind of stacks and operations.
+    pub suite: Suite,
+    /// How decisions are made.
+    pub bias: Bias,
+    /// At most so many operations.
+    pub max_ops: u64,
+    /// The lowest layer is a read-only file of so many sectors.
+    pub base: Option<u64>,
+}
+
+impl Profile {
+    /// What the gate uses.
+    pub fn new(suite: Suite) -> Self {
+        Self { suite, bias: Bias::Swarm, max_ops: 50, base: None }
+    }
+}
+
+impl Script {
+    /// A script as `profile` wants it; the same choices make the same script.
+    pub fn generate(profile: &Profile, choices: &mut impl Choices) -> Self {
+        let shape = shape::generate(profile, choices);
+        let ops = Self::generate_ops(profile, &shape, choices);
+        Self { shape, ops }
+    }
+
+    /// Operations for a given stack.
+    pub fn generate_ops(profile: &Profile, shape: &super::Shape, choices: &mut impl Choices) -> Vec<Op> {
+        let count = match profile.bias {
+            Bias::Swarm => choices.between(profile.max_ops / 5 + 1, profile.max_ops.max(2)),
+            Bias::Uniform => choices.between(1, profile.max_ops),
+        };
+        let mut author = Author::new(profile, shape, choices);
+        (0..count).map(|_| author.op(choices)).collect()
+    }
+}
+
+/// What the author of a script keeps in mind.
+struct Author {
+    profile: Profile,
+    /// Sizes of the layers in sectors, top first, as far as the author can tell.
+    sizes: Vec<u64>,
+    sector_size: u32,
+    kinds: Vec<(u64, OpKind)>,
+    read_only: bool,
+    next_stamp: u32,
+    /// Ranges that were touched, the latest last.
+    recent: Vec<(u64, u64)>,
+    likes: Likes,
+    /// Unmaps may be as long as they like: nothing is below that would make the layer remember each sector.
+    long_unmaps: bool,
+}
+
+/// Biases, each on or off for a whole script.
+struct Likes {
+    ends: bool,
+    recent: bool,
+    sixty_four: bool,
+    layers: bool,
+    special_content: bool,
+}
+
+impl Author {
+    fn new(profile: &Profile, shape: &super::Shape, choices: &mut impl Choices) -> Self {
+        let mut like = |percent| profile.bias == Bias::Swarm && choices.percent(percent);
+        let likes = Likes {
+            ends: like(85),
+            recent: like(85),
+            sixty_four: like(50),
+            layers: like(60),
+            special_content: like(80),
+        };
+        Self {
+            kinds: kinds(profile, choices),
+            profile: *profile,
+            sizes: shape.layers.iter().map(|layer| layer.sector_count).collect(),
+            sector_size: shape.sector_size,
+            read_only: shape.read_only,
+            next_stamp: 1,
+            recent: Vec::new(),
+            likes,
+            long_unmaps: shape.layers.len() == 1,
+        }
+    }
+
+    fn op(&mut self, choices: &mut impl Choices) -> Op {
+        let kind = match self.read_only && self.profile.bias == Bias::Swarm {
+            // Little but refusals can come of changes now.
+            true => {
+                choices.weighted(&[(10, OpKind::Read), (4, OpKind::Reopen), (1, OpKind::Write), (1, OpKind::Unmap)])
+            }
+            false => choices.weighted(&self.kinds),
+        };
+        match kind {
+            OpKind::Read => {
+                let (target, sector, count) = self.request(choices);
+                Op::Read { target, sector, count }
+            }
+            OpKind::Write => {
+                let (target, sector, count) = self.request(choices);
+                let durability = if choices.percent(10) { Durability::Fua } else { Durability::Flushed };
+                Op::Write { target, sector, count, content: self.content(choices), durability }
+            }
+            OpKind::Fill => {
+                let layer = choices.below(self.sizes.len() as u64) as usize;
+                let (sector, count) = self.range(self.sizes[layer], 512, choices);
+                Op::Fill { layer, sector, count: count as u32, content: self.content(choices) }
+            }
+            OpKind::Unmap => self.unmap(choices),
+            OpKind::Flush => Op::Flush { target: self.target(choices) },
+            OpKind::Odd => self.odd(choices),
+            OpKind::Reopen => self.reopen(choices),
+            OpKind::Push => self.push(choices),
+            OpKind::Discard => {
+                if self.sizes.len() > 1 {
+                    self.sizes.remove(0);
+                }
+                Op::Discard
+            }
+            OpKind::Commit => Op::Commit,
+        }
+    }
+
+    fn request(&mut self, choices: &mut impl Choices) -> (Target, u64, u32) {
+        let target = self.target(choices);
+        let size = self.size_of(target);
+        let (sector, count) = self.range(size, 512, choices);
+        (target, sector, count as u32)
+    }
+
+    fn target(&self, choices: &mut impl Choices) -> Target {
+        let percent = match self.profile.bias {
+            Bias::Uniform => 20,
+            Bias::Swarm if self.likes.layers => 18,
+            Bias::Swarm => 2,
+        };
+        match choices.percent(percent) {
+            true => Target::Layer(choices.below(self.sizes.len() as u64) as usize),
+            false => Target::Disk,
+        }
+    }
+
+    fn size_of(&self, target: Target) -> u64 {
+        match target {
+            Target::Disk => self.sizes[0],
+            Target::Layer(layer) => self.sizes[layer],
+        }
+    }
+
+    fn content(&mut self, choices: &mut impl Choices) -> Content {
+        let special = match self.profile.bias {
+            Bias::Uniform => 75,
+            Bias::Swarm if self.likes.special_content => 50,
+            Bias::Swarm => 0,
+        };
+        if !choices.percent(special) {
+            self.next_stamp += 1;
+            return Content::Stamp(self.next_stamp - 1);
+        }
+        match choices.below(3) {
+            0 => Content::Zeros,
+            1 => Content::Fill(choices.between(1, 255) as u8),
+            _ => {
+                let last = u64::from(self.sector_size) - 1;
+                let at = choices.weighted(&[(2, last), (1, 0), (2, u64::from(self.sector_size) / 2), (1, last / 3)]);
+                Content::Byte { at: at as u32, value: choices.between(1, 255) as u8 }
+            }
+        }
+    }
+
+    fn unmap(&mut self, choices: &mut impl Choices) -> Op {
+        let target = self.target(choices);
+        let longest = if self.long_unmaps { u64::MAX } else { 512 };
+        let (sector, count) = self.range(self.size_of(target), longest, choices);
+        match target {
+            Target::Disk => Op::Unmap { sector, count },
+            Target::Layer(layer) => {
+                // Remembering costs a row for each sector in format 0.
+                let below = if count <= 4096 && choices.percent(60) { Below::Something } else { Below::Nothing };
+                Op::UnmapLayer { layer, sector, count, below }
+            }
+        }
+    }
+
+    fn odd(&mut self, choices: &mut impl Choices) -> Op {
+        let (target, sector, count) = self.request(choices);
+        let len = count.min(16) * self.sector_size + choices.between(1, u64::from(self.sector_size) - 1) as u32;
+        match choices.below(2) {
+            0 => Op::ReadBytes { target, sector, len },
+            _ => Op::WriteBytes { target, sector, len },
+        }
+    }
+
+    fn reopen(&mut self, choices: &mut impl Choices) -> Op {
+        let how = match self.read_only {
+            true => Reopen::Writable,
+            false => choices.weighted(&[(6, Reopen::Writable), (1, Reopen::ReadOnly), (1, Reopen::Elsewhere)]),
+        };
+        self.read_only = how == Reopen::ReadOnly;
+        Op::Reopen(how)
+    }
+
+    fn push(&mut self, choices: &mut impl Choices) -> Op {
+        // A taller stack tells nothing new, and takes longer.
+        if self.sizes.len() >= 6 {
+            self.sizes.remove(0);
+            return Op::Discard;
+        }
+        self.sizes.insert(0, self.sizes[0]);
+        self.long_unmaps = false;
+        Op::Push(choices.weighted(&[(3, Pushed::Sqlite), (1, Pushed::Ram)]))
+    }
+
+    /// Where a request goes on a layer or disk of `size` sectors, and how long it is.
+    fn range(&mut self, size: u64, longest: u64, choices: &mut impl Choices) -> (u64, u64) {
+        if self.profile.bias == Bias::Uniform {
+            let sector = choices.below(size);
+            return (sector, choices.between(1, (size - sector).min(8)));
+        }
+        if choices.percent(1) {
+            // The count of a buffer is small; that of an unmap may be anything.
+            let count = if longest == u64::MAX { u64::MAX - choices.below(4) } else { choices.below(9) };
+            return (u64::MAX - choices.below(9), count);
+        }
+        let count = self.count(size, longest, choices);
+        let anchor = self.anchor(size, choices);
+        let before = match choices.below(3) {
+            0 => 0,
+            1 => count,
+            _ => choices.below(count + 1),
+        };
+        let mut sector = anchor.saturating_sub(before);
+        match choices.below(8) {
+            0 => sector = sector.saturating_sub(1),
+            1 => sector = sector.saturating_add(1),
+            _ => {}
+        }
+        // Most requests lie inside; what sticks out is refused, and tells little more the tenth time.
+        if choices.percent(96) {
+            sector = sector.min(size.saturating_sub(count));
+        }
+        self.recent.push((sector, count));
+        (sector, count)
+    }
+
+    fn count(&self, size: u64, longest: u64, choices: &mut impl Choices) -> u64 {
+        let long = if self.likes.sixty_four { 6 } else { 1 };
+        let count = match choices.weighted(&[(3, 0), (32, 1), (44, 2), (14, 3), (long, 4), (1, 5)]) {
+            0 => 0,
+            1 => 1,
+            2 => choices.between(2, 8),
+            3 => choices.between(9, 40),
+            4 => choices.between(60, 200),
+            _ => size,
+        };
+        count.min(size).min(longest)
+    }
+
+    /// The place that a request lies around.
+    fn anchor(&self, size: u64, choices: &mut impl Choices) -> u64 {
+        if self.likes.recent && !self.recent.is_empty() && choices.percent(45) {
+            let back = choices.below(self.recent.len().min(4) as u64) as usize;
+            let (sector, count) = self.recent[self.recent.len() - 1 - back];
+            return sector.saturating_add(choices.below(count.saturating_add(1)));
+        }
+        match choices.below(10) {
+            0 if self.likes.ends => 0,
+            1..=4 if self.likes.ends => self.sizes[choices.below(self.sizes.len() as u64) as usize],
+            5 if self.likes.sixty_four => choices.below(size / 64 + 1) * 64,
+            _ if size > 1 << 32 => choices.below(size >> 32) << 32,
+            _ => choices.below(size),
+        }
+    }
+}
+
+/// Which kinds of operation a script has, and how often.
+fn kinds(profile: &Profile, choices: &mut impl Choices) -> Vec<(u64, OpKind)> {
+    if profile.bias == Bias::Uniform {
+        return OpKind::ALL.into_iter().map(|kind| (1, kind)).collect();
+    }
+    let (reopen, reshape) = match profile.suite {
+        Suite::Layers | Suite::Stacks | Suite::Caches | Suite::Huge => (1, 0),
+        Suite::Reopen => (12, 1),
+        Suite::Reshape => (3, 6),
+    };
+    let optional = [
+        (22, OpKind::Unmap),
+        (6, OpKind::Fill),
+        (5, OpKind::Flush),
+        (2, OpKind::Odd),
+        (reopen, OpKind::Reopen),
+        (reshape, OpKind::Push),
+        (reshape, OpKind::Discard),
+        (reshape, OpKind::Commit),
+    ];
+    let mut kinds = vec![(choices.between(20, 45), OpKind::Read), (choices.between(15, 40), OpKind::Write)];
+    kinds.extend(optional.into_iter().filter(|(weight, _)| *weight > 0 && choices.percent(75)));
+    kinds
+}

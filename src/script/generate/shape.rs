@@ -1,0 +1,133 @@
+//! Stacks to do something to.
+
+use super::{Bias, Profile, Suite};
+use crate::script::{Choices, LayerKind, LayerShape, Medium, Shape};
+
+pub(super) fn generate(profile: &Profile, choices: &mut impl Choices) -> Shape {
+    match profile.bias {
+        Bias::Swarm => swarm(profile, choices),
+        Bias::Uniform => uniform(profile, choices),
+    }
+}
+
+/// One to four plain layers of one size, alike in everything.
+fn uniform(profile: &Profile, choices: &mut impl Choices) -> Shape {
+    let size = choices.between(1, 128);
+    let depth = choices.between(1, 4);
+    let kinds = [(1, LayerKind::Sqlite), (1, LayerKind::Ram), (1, LayerKind::File)];
+    let mut layers: Vec<LayerShape> =
+        (0..depth).map(|_| LayerShape::new(choices.weighted(&kinds), profile.base.unwrap_or(size))).collect();
+    let bottom = layers.len() - 1;
+    for (index, layer) in layers.iter_mut().enumerate() {
+        layer.diff = index < bottom && layer.kind == LayerKind::Sqlite && choices.percent(50);
+        layer.read_cache = index < bottom && layer.kind != LayerKind::File && choices.percent(50);
+        layer.filled = (choices.percent(50) && profile.base.is_none()).then_some(1000 + index as u32);
+    }
+    let through = choices.below(depth) as usize;
+    layers[..through].iter_mut().for_each(|layer| layer.write_through = true);
+    put_base(&mut layers, profile);
+    let medium = if choices.percent(50) { Medium::Files } else { Medium::Memory };
+    Shape { sector_size: 512, medium, read_only: false, layers }
+}
+
+fn swarm(profile: &Profile, choices: &mut impl Choices) -> Shape {
+    let sector_size = match choices.below(20) {
+        0 => 4096,
+        1 => 1024,
+        _ => 512,
+    };
+    let depth = match profile.suite {
+        Suite::Layers => 1,
+        Suite::Stacks => choices.weighted(&[(3, 2), (4, 3), (2, 4)]),
+        Suite::Caches => choices.weighted(&[(2, 2), (5, 3), (3, 4)]),
+        Suite::Reopen | Suite::Reshape => choices.weighted(&[(2, 1), (4, 2), (3, 3), (1, 4)]),
+        Suite::Huge => choices.weighted(&[(2, 1), (2, 2), (1, 3)]),
+    };
+    let mut layers = layers(profile, depth, sector_size, choices);
+    let read_only = choices.percent(3);
+    if choices.percent(2) {
+        // A stack that cannot be, now and then.
+        layers.iter_mut().for_each(|layer| spoil(layer, choices));
+    }
+    put_base(&mut layers, profile);
+    let medium = if choices.percent(36) { Medium::Files } else { Medium::Memory };
+    Shape { sector_size, medium, read_only, layers }
+}
+
+fn layers(profile: &Profile, depth: u64, sector_size: u32, choices: &mut impl Choices) -> Vec<LayerShape> {
+    let unequal = choices.percent(if profile.suite == Suite::Reshape { 25 } else { 55 });
+    let size = size(profile, sector_size, choices);
+    let bottom = depth as usize - 1;
+    let through = match profile.suite {
+        Suite::Caches if bottom > 0 && choices.percent(60) => choices.between(1, bottom as u64) as usize,
+        Suite::Stacks | Suite::Reopen if bottom > 0 && choices.percent(15) => 1,
+        _ => 0,
+    };
+    let mut layers = Vec::new();
+    for index in 0..=bottom {
+        let sector_count = if unequal { other_size(size, choices) } else { size };
+        let kind = match (index == bottom, profile.suite) {
+            (true, Suite::Layers) => {
+                choices.weighted(&[(8, LayerKind::Sqlite), (1, LayerKind::Ram), (1, LayerKind::File)])
+            }
+            (true, _) => choices.weighted(&[(4, LayerKind::Sqlite), (3, LayerKind::Ram), (3, LayerKind::File)]),
+            (false, _) => choices.weighted(&[(60, LayerKind::Sqlite), (37, LayerKind::Ram), (3, LayerKind::File)]),
+        };
+        let mut layer = LayerShape::new(kind, sector_count);
+        layer.write_through = index < through;
+        layer.diff = kind == LayerKind::Sqlite && index < bottom && choices.percent(60);
+        let cached = if profile.suite == Suite::Caches { 70 } else { 12 };
+        layer.read_cache = index < bottom && kind != LayerKind::File && choices.percent(cached);
+        layer.read_only = index > through && choices.percent(15);
+        let full = match (profile.suite, index == bottom) {
+            (Suite::Huge, _) => 0,
+            (Suite::Layers, _) => 20,
+            (_, true) => 85,
+            (_, false) if layer.read_cache => 3,
+            (_, false) => 20,
+        };
+        layer.filled = choices.percent(full).then_some(1000 + index as u32);
+        layers.push(layer);
+    }
+    layers
+}
+
+fn size(profile: &Profile, sector_size: u32, choices: &mut impl Choices) -> u64 {
+    match (profile.suite, profile.base) {
+        (_, Some(base)) => base,
+        (Suite::Huge, None) => {
+            let shift = choices.between(32, 36);
+            (1 << shift) + choices.below(200)
+        }
+        (_, None) if sector_size > 512 => choices.between(1, 40),
+        (_, None) => match choices.weighted(&[(1, 0), (3, 1), (10, 2), (4, 3)]) {
+            0 => 1,
+            1 => choices.between(2, 9),
+            2 => choices.between(10, 64),
+            _ => choices.between(65, 200),
+        },
+    }
+}
+
+/// A size near another, above it as often as below.
+fn other_size(size: u64, choices: &mut impl Choices) -> u64 {
+    match choices.below(4) {
+        0 => size,
+        1 => size + choices.between(1, 3),
+        2 => size + choices.between(1, (size / 2).clamp(1, 64)),
+        _ => size - choices.below(size).min(64),
+    }
+}
+
+fn spoil(layer: &mut LayerShape, choices: &mut impl Choices) {
+    layer.write_through ^= choices.percent(30);
+    layer.read_cache ^= choices.percent(30);
+    layer.read_only ^= choices.percent(30);
+    layer.diff ^= layer.kind == LayerKind::Sqlite && choices.percent(30);
+}
+
+fn put_base(layers: &mut [LayerShape], profile: &Profile) {
+    if let (Some(base), Some(last)) = (profile.base, layers.last_mut()) {
+        *last = LayerShape { read_only: true, ..LayerShape::new(LayerKind::File, base) };
+    }
+}
