@@ -2,6 +2,7 @@
 //!
 //! - [`layer`]: the contract of a layer, and the layers: SQLite, RAM, raw file.
 //! - [`stack`]: layers as one disk, with read caches, write-through, push, discard and commit.
+//! - [`resolver`]: from a description such as `sqldiff:top.dbhd;create:file:base.img` to a stack.
 //!
 //! ```
 //! use disklayer_sqlite::geometry::Geometry;
@@ -21,4 +22,5 @@ pub mod error;
 pub mod fault;
 pub mod geometry;
 pub mod layer;
+pub mod resolver;
 pub mod stack;
