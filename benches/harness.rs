@@ -1,1 +1,3 @@
+//! The benchmark of the harness.
+
 fn main() {}

@@ -2,6 +2,7 @@
 //!
 //! - [`layer`]: the contract of a layer, and the layers: SQLite, RAM, raw file.
 //! - [`stack`]: layers as one disk, with read caches, write-through, push, discard and commit.
+//! - [`resolver`]: from a description (`sqldiff:top.dbhd;create:file:base.img`) to a disk.
 //! - `script`, `oracle`, `harness` (feature `harness`): what happens, what should come of it, and whether it does.
 //!
 //! ```
@@ -23,6 +24,7 @@ pub mod fault;
 pub mod geometry;
 pub mod layer;
 pub mod request;
+pub mod resolver;
 pub mod stack;
 
 #[cfg(feature = "harness")]

@@ -118,6 +118,7 @@ impl LayerIo for RamDiskLayer {
     }
 
     fn clear(&self) -> Result<()> {
+        writable(self.access, 0..self.geometry.sector_count())?;
         self.map_mut().clear();
         Ok(())
     }

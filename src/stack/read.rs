@@ -23,7 +23,7 @@ pub(super) fn read(stack: &Stack, range: Range<u64>, buf: &mut [u8]) -> Result<(
             }
             let shown = run.start..run.end.min(layer.visible).max(run.start);
             let hidden = shown.end..run.end;
-            if !(planted(Fault::TailNotFilled) && !shown.is_empty()) {
+            if shown.is_empty() || !planted(Fault::TailNotFilled) {
                 buf[stack.bytes(start, &hidden)].fill(0);
             }
             if shown.is_empty() {

@@ -53,7 +53,7 @@ pub(super) fn zero(file: &File, range: Range<u64>) -> Result<()> {
 }
 
 fn write_zeros(file: &File, mut range: Range<u64>) -> Result<()> {
-    const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+    static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
     while range.start < range.end {
         let len = (range.end - range.start).min(ZEROS.len() as u64);
         write_all(file, &ZEROS[..len as usize], range.start)?;

@@ -94,7 +94,10 @@ impl Layout for Rows {
 
     fn unmap(&self, conn: &Connection, range: Range<u64>, below: Below) -> Result<()> {
         let end = range.end - u64::from(planted(Fault::UnmapMissesLast) && range.end - range.start > 1);
-        let start = if planted(Fault::UnmapSectorTruncated) { u64::from(range.start as u32) } else { range.start };
+        let (start, end) = match planted(Fault::UnmapSectorTruncated) {
+            false => (range.start, end),
+            true => (u64::from(range.start as u32), u64::from(range.start as u32) + (end - range.start)),
+        };
         let below = if planted(Fault::UnmapForgets) { Below::Nothing } else { below };
         let sql = match below {
             Below::Nothing => "DELETE FROM sectors WHERE sector >= ?1 AND sector < ?2",
