@@ -32,12 +32,16 @@ faults! {
     MarkerKeepsOneWord,
     /// Rows: the test for zeros looks at the first 64 bytes only.
     ZeroTestLooksAtHead,
-    /// Rows: a write of zeros deletes the row, and the layer below shows.
+    /// Rows: a write of zeros over data deletes the row, and the layer below shows.
     ZeroWriteDeletes,
-    /// Rows: an unmap forgets although something shows from below.
+    /// Rows: an unmap that has deleted data leaves it at that, and the layer below shows.
     UnmapForgets,
     /// Rows: an unmap remembers zeros only where there was nothing.
     UnmapKeepsData,
+    /// Rows: a write does not replace a zeroed sector.
+    WriteAfterUnmapLost,
+    /// Rows: a read ends at the first zeroed sector.
+    ReadStopsAtZeroed,
     /// Rows: the last sector of a longer unmap is left out.
     UnmapMissesLast,
     /// Rows: the start of an unmap is truncated to 32 bits.
@@ -54,14 +58,18 @@ faults! {
     FillOverwrites,
     /// Rows: filling a cache takes a zeroed sector for an absent one.
     FillCoversZeroed,
+    /// RAM: forgetting sectors loses all that follow.
+    RamForgetLosesTail,
     /// RAM: filling a cache takes a zeroed sector for an absent one.
     RamFillCoversZeroed,
     /// Rows: emptying a layer leaves its zeroed sectors.
     ClearKeepsZeroed,
     /// Session: a flush drops its transaction, which rolls it back.
     FlushDropsTransaction,
-    /// Session: closing drops the transaction, which rolls it back.
-    CloseDropsTransaction,
+    /// Session: closing drops a transaction in which no bytes are counted, as after an unmap.
+    CloseDropsUnmaps,
+    /// Session: the new generation is in the file and not in memory.
+    GenerationStaleInMemory,
     /// Session: the generation does not change before the first write.
     GenerationStays,
     /// Attach: a differencing layer does not record its parent.
@@ -88,7 +96,7 @@ faults! {
     CacheFillsFirstRunOnly,
     /// Stack: only the nearest of several caches is filled.
     OuterCacheNotFilled,
-    /// Stack: after the first run of a split request, the cache is not asked.
+    /// Stack: after the first run of a split request, what the cache has is read from below.
     CacheHitLostWhenSplit,
     /// Stack: zeros are not written through.
     ZerosNotWrittenThrough,
@@ -96,12 +104,18 @@ faults! {
     UnmapNotWrittenThrough,
     /// Stack: the coming generation of a layer that is written through is not noted above.
     ComingGenerationNotNoted,
+    /// Stack: a change that went past the layer above is noted there as if it had come from there.
+    ForeignChangeBlessed,
+    /// Stack: a change after a push leaves the generation that the pushed layer has recorded.
+    PushDoesNotSeal,
     /// Stack: a read-only disk lets unmaps pass.
     ReadOnlyDiskUnmaps,
     /// Stack: a request of no sectors is refused by a read-only disk.
     ZeroLengthRefusedReadOnly,
     /// Stack: a flush reaches the top layer only.
     FlushReachesTopOnly,
+    /// Commit: the coming generation of the lower layer is not noted in the top.
+    CommitDoesNotNote,
     /// Commit: zeroed sectors are not copied down.
     CommitSkipsZeroes,
     /// Commit: the last run of sectors is not copied down.

@@ -21,13 +21,13 @@ pub struct World {
 }
 
 impl World {
-    /// A world in a new directory inside `parent`, or where temporary files go.
+    /// A world in a new directory inside `parent`, or where temporary files are quick.
     ///
     /// # Errors
     ///
     /// Those of making a directory.
     pub fn new(parent: Option<&Path>) -> Result<Self> {
-        let parent = parent.map_or_else(std::env::temp_dir, Path::to_owned);
+        let parent = parent.map_or_else(temporary, Path::to_owned);
         let dir = tempfile::Builder::new()
             .prefix("disklayer-")
             .tempdir_in(&parent)
@@ -90,5 +90,14 @@ impl World {
                 .wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
         };
         Options { identities: Some(Arc::new(draw)), ..Options::default() }
+    }
+}
+
+/// Where temporary files go. Syncs are counted and modelled elsewhere; here they only cost time, so memory is better.
+fn temporary() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    match std::env::var_os("TMPDIR") {
+        None if memory.is_dir() => memory.to_owned(),
+        _ => std::env::temp_dir(),
     }
 }

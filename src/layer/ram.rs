@@ -99,7 +99,9 @@ impl LayerIo for RamDiskLayer {
             }
             Below::Nothing => {
                 let mut tail = map.split_off(&range.start);
-                map.append(&mut tail.split_off(&range.end));
+                if !planted(Fault::RamForgetLosesTail) {
+                    map.append(&mut tail.split_off(&range.end));
+                }
             }
         }
         Ok(())

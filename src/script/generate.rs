@@ -289,13 +289,15 @@ impl Author {
 
     fn count(&self, size: u64, longest: u64, choices: &mut impl Choices) -> u64 {
         let long = if self.likes.sixty_four { 6 } else { 1 };
-        let count = match choices.weighted(&[(3, 0), (32, 1), (44, 2), (14, 3), (long, 4), (1, 5)]) {
+        // What has no buffer may be as long as the disk.
+        let whole = if longest == u64::MAX { 12 } else { 1 };
+        let count = match choices.weighted(&[(3, 0), (32, 1), (44, 2), (14, 3), (long, 4), (whole, 5)]) {
             0 => 0,
             1 => 1,
             2 => choices.between(2, 8),
             3 => choices.between(9, 40),
             4 => choices.between(60, 200),
-            _ => size,
+            _ => size - choices.below(size / 2 + 1),
         };
         count.min(size).min(longest)
     }

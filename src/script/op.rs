@@ -189,8 +189,9 @@ impl Content {
             Self::Zeros => sectors.fill(0),
             Self::Fill(byte) => sectors.fill(byte),
             Self::Stamp(stamp) => {
-                for (sector, buf) in (first..).zip(sectors.chunks_exact_mut(sector_size)) {
-                    stamp_sector(stamp, sector, buf);
+                for (nth, buf) in (0..).zip(sectors.chunks_exact_mut(sector_size)) {
+                    // What is written past the last sector number is refused, but has to be made first.
+                    stamp_sector(stamp, first.wrapping_add(nth), buf);
                 }
             }
             Self::Byte { at, value } => {

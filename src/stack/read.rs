@@ -17,10 +17,6 @@ pub(super) fn read(stack: &Stack, range: Range<u64>, buf: &mut [u8]) -> Result<(
         }
         let mut still_missing = Vec::new();
         for (nth, run) in missing.into_iter().enumerate() {
-            if layer.read_cache && nth > 0 && planted(Fault::CacheHitLostWhenSplit) {
-                still_missing.push(run);
-                continue;
-            }
             let shown = run.start..run.end.min(layer.visible).max(run.start);
             let hidden = shown.end..run.end;
             if shown.is_empty() || !planted(Fault::TailNotFilled) {
@@ -34,6 +30,9 @@ pub(super) fn read(stack: &Stack, range: Range<u64>, buf: &mut [u8]) -> Result<(
             for (run, present) in marker.runs() {
                 match present {
                     true if nth > 0 && planted(Fault::CacheFillsFirstRunOnly) => {}
+                    true if nth > 0 && layer.read_cache && planted(Fault::CacheHitLostWhenSplit) => {
+                        still_missing.push(run);
+                    }
                     true => fill_caches(stack, index, &run, start, buf),
                     false => still_missing.push(run),
                 }

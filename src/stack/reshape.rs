@@ -32,7 +32,9 @@ impl LayeredDisk {
             stack.layers.remove(0);
             return Err(error);
         }
-        seal_parent(&stack.layers[0], stack.layers.get(1));
+        if !planted(Fault::PushDoesNotSeal) {
+            seal_parent(&stack.layers[0], stack.layers.get(1));
+        }
         stack.layers.iter_mut().for_each(|layer| layer.noted = false);
         stack.measure();
         Ok(())
@@ -74,7 +76,9 @@ impl LayeredDisk {
         if !takes_writes(lower) {
             return Err(Error::new(ErrorKind::ReadOnly, "a commit into a read-only layer").at_layer(1));
         }
-        write::note_coming_generations(&mut stack, 2)?;
+        if !planted(Fault::CommitDoesNotNote) {
+            write::note_coming_generations(&mut stack, 2)?;
+        }
         move_down(&stack)
     }
 

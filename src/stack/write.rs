@@ -70,9 +70,11 @@ pub(super) fn note_coming_generations(stack: &mut Stack, path: usize) -> Result<
         }
         let above = &stack.layers[index - 1].io;
         let layer = &stack.layers[index].io;
-        if let Some(parent) = above.metadata().parent
-            && let Some(coming) = layer.coming_identity().map_err(|e| e.at_layer(index))?
-        {
+        let mut coming = layer.coming_identity().map_err(|e| e.at_layer(index))?;
+        if planted(Fault::ForeignChangeBlessed) {
+            coming = coming.or(layer.metadata().identity);
+        }
+        if let (Some(parent), Some(coming)) = (above.metadata().parent, coming) {
             let parent = Parent { coming: Some(coming), ..parent_now(parent, layer.metadata().identity) };
             above.record_parent(&parent).map_err(|e| e.at_layer(index - 1))?;
         }

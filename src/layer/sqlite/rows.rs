@@ -57,15 +57,27 @@ impl Layout for Rows {
         let mut rows = statement.query(params![range.start as i64, range.end as i64]).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
             self.read_row(row, range.start, buf, marker)?;
+            if planted(Fault::ReadStopsAtZeroed) && matches!(row.get_ref(1), Ok(ValueRef::Null)) {
+                break;
+            }
         }
         Ok(())
     }
 
     fn write(&self, conn: &Connection, range: Range<u64>, data: &[u8]) -> Result<()> {
-        let mut statement = prepare(conn, "INSERT OR REPLACE INTO sectors (sector, data) VALUES (?1, ?2)")?;
+        let mut statement = match planted(Fault::WriteAfterUnmapLost) {
+            false => prepare(conn, "INSERT OR REPLACE INTO sectors (sector, data) VALUES (?1, ?2)")?,
+            true => prepare(
+                conn,
+                "INSERT INTO sectors (sector, data) VALUES (?1, ?2) \
+                 ON CONFLICT DO UPDATE SET data = excluded.data WHERE data IS NOT NULL",
+            )?,
+        };
         for (sector, data) in self.sectors(range, data) {
-            if is_zero(data) && planted(Fault::ZeroWriteDeletes) {
-                execute(&mut prepare(conn, "DELETE FROM sectors WHERE sector = ?1")?, params![sector])?;
+            if is_zero(data)
+                && planted(Fault::ZeroWriteDeletes)
+                && execute(&mut prepare(conn, "DELETE FROM sectors WHERE sector = ?1")?, params![sector])? > 0
+            {
                 continue;
             }
             let data = (!is_zero(data)).then_some(data);
@@ -98,7 +110,14 @@ impl Layout for Rows {
             false => (range.start, end),
             true => (u64::from(range.start as u32), u64::from(range.start as u32) + (end - range.start)),
         };
-        let below = if planted(Fault::UnmapForgets) { Below::Nothing } else { below };
+        if planted(Fault::UnmapForgets)
+            && execute(
+                &mut prepare(conn, "DELETE FROM sectors WHERE sector >= ?1 AND sector < ?2")?,
+                params![start as i64, end as i64],
+            )? > 0
+        {
+            return Ok(());
+        }
         let sql = match below {
             Below::Nothing => "DELETE FROM sectors WHERE sector >= ?1 AND sector < ?2",
             Below::Something if planted(Fault::UnmapKeepsData) => {
@@ -110,7 +129,7 @@ impl Layout for Rows {
                  INSERT OR REPLACE INTO sectors (sector, data) SELECT n, NULL FROM s"
             }
         };
-        execute(&mut prepare(conn, sql)?, params![start as i64, end as i64])
+        execute(&mut prepare(conn, sql)?, params![start as i64, end as i64]).map(drop)
     }
 
     fn next_extent(&self, conn: &Connection, sector: u64) -> Result<Option<Range<u64>>> {
@@ -134,7 +153,7 @@ impl Layout for Rows {
             false => "DELETE FROM sectors",
             true => "DELETE FROM sectors WHERE data IS NOT NULL",
         };
-        execute(&mut prepare(conn, sql)?, [])
+        execute(&mut prepare(conn, sql)?, []).map(drop)
     }
 
     fn statements(&self, range: &Range<u64>) -> Statements {
@@ -149,8 +168,8 @@ fn prepare<'a>(conn: &'a Connection, sql: &str) -> Result<CachedStatement<'a>> {
     conn.prepare_cached(sql).map_err(|e| sql_error("preparing a statement", e))
 }
 
-fn execute(statement: &mut CachedStatement<'_>, params: impl Params) -> Result<()> {
-    statement.execute(params).map(drop).map_err(|e| sql_error("changing sectors", e))
+fn execute(statement: &mut CachedStatement<'_>, params: impl Params) -> Result<usize> {
+    statement.execute(params).map_err(|e| sql_error("changing sectors", e))
 }
 
 fn is_zero(data: &[u8]) -> bool {

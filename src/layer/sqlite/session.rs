@@ -139,7 +139,9 @@ impl Session {
 
     pub(super) fn unmap(&mut self, range: Range<u64>, below: Below) -> Result<()> {
         self.change_generation()?;
-        let bytes = self.geometry.bytes(range.start, &range).len() as u64;
+        // A row without data takes a few bytes.
+        let bytes = (range.end - range.start).saturating_mul(8);
+        let bytes = if planted(Fault::CloseDropsUnmaps) { 0 } else { bytes };
         self.change(bytes, Statements::One, |layout, conn| layout.unmap(conn, range, below))
     }
 
@@ -159,7 +161,8 @@ impl Session {
 
     /// Makes everything acknowledged durable, and lets go of the file.
     pub(super) fn close(mut self) -> Result<()> {
-        let committed = match planted(Fault::CloseDropsTransaction) && !self.database.conn.is_autocommit() {
+        let uncounted = self.dirty == 0 && !self.database.conn.is_autocommit();
+        let committed = match planted(Fault::CloseDropsUnmaps) && uncounted {
             false => self.commit(),
             true => self.execute("ROLLBACK"),
         };
@@ -271,7 +274,9 @@ impl Session {
         }
         self.commit()?;
         self.has_identity_table = true;
-        self.lineage = Some(lineage);
+        if !planted(Fault::GenerationStaleInMemory) || self.lineage.is_none() {
+            self.lineage = Some(lineage);
+        }
         Ok(())
     }
 }

@@ -1,0 +1,114 @@
+//! The harness finds every planted fault, and what it finds is gone without the fault.
+
+use std::fmt::Write;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use disklayer_sqlite::fault::{self, Fault};
+use disklayer_sqlite::harness::{Divergence, World, minimize, prove};
+use disklayer_sqlite::script::{Bias, LayerKind, LayerShape, OpKind, Profile, Script, SeedChoices, Suite};
+
+/// So many scripts are tried for each fault: a hundredth of the gate's default.
+const BUDGET: u64 = 1000;
+const SEED: u64 = 1;
+
+struct Found {
+    scripts: u64,
+    after: Duration,
+    shrunk: Box<Divergence>,
+}
+
+fn script(bias: Bias, case: u64) -> Script {
+    let suite = Suite::ALL[case as usize % Suite::ALL.len()];
+    Script::generate(&Profile { bias, ..Profile::new(suite) }, &mut SeedChoices::new(SEED, case))
+}
+
+fn first_divergence(bias: Bias, world: &mut World) -> Option<(u64, Box<Divergence>)> {
+    (0..BUDGET).find_map(|case| prove(&script(bias, case), world).err().map(|found| (case, found)))
+}
+
+fn find(fault: Fault, world: &mut World) -> Option<Found> {
+    fault::with(fault, || {
+        let start = Instant::now();
+        let (case, found) = first_divergence(Bias::Swarm, world)?;
+        let after = start.elapsed();
+        let signature = found.signature();
+        let shrunk = minimize(found, &mut |script| prove(script, world).map(drop));
+        assert_eq!(shrunk.signature(), signature, "{fault:?}: shrinking found another divergence");
+        Some(Found { scripts: case + 1, after, shrunk })
+    })
+}
+
+/// A line of the table, and whether the plain generator finds the fault too.
+fn examine(fault: Fault, world: &mut World) -> Result<(Found, bool), String> {
+    let found = find(fault, world).ok_or_else(|| format!("{fault:?} was not found in {BUDGET} scripts"))?;
+    // What was found is the fault's doing: without it the same run and the shrunk script pass.
+    for case in 0..found.scripts {
+        prove(&script(Bias::Swarm, case), world).map_err(|d| format!("without {fault:?}, case {case}: {d}"))?;
+    }
+    prove(&found.shrunk.script, world).map_err(|d| format!("without {fault:?}: {d}"))?;
+    let uniform = fault::with(fault, || first_divergence(Bias::Uniform, world).is_some());
+    Ok((found, uniform))
+}
+
+/// Whether it takes three operations and a stack of more than one plain layer to show the fault.
+fn is_hard(found: &Found) -> bool {
+    let shape = &found.shrunk.script.shape;
+    let particular =
+        shape.layers.len() > 1 || shape.layers[0] != LayerShape::new(LayerKind::Sqlite, shape.layers[0].sector_count);
+    found.shrunk.script.ops.len() >= 3 && particular
+}
+
+#[test]
+fn every_planted_fault_is_found_and_shrunk() {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut world = World::new(None).unwrap();
+                while let Some(&fault) = Fault::ALL.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let result = examine(fault, &mut world);
+                    results.lock().unwrap().push((fault, result));
+                }
+            });
+        }
+    });
+    let (results, failures): (Vec<_>, Vec<_>) = results.into_inner().unwrap().into_iter().partition(|(_, r)| r.is_ok());
+    let mut results: Vec<_> = results.into_iter().filter_map(|(fault, result)| Some((fault, result.ok()?))).collect();
+    results.sort_by_key(|(fault, _)| *fault as usize);
+    println!("{}", table(&results));
+    results.iter().for_each(|(fault, (found, _))| println!("{fault:?}: {:?}", found.shrunk.script));
+    let failures: Vec<_> = failures.into_iter().filter_map(|(_, result)| result.err()).collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+
+    let missed = results.iter().filter(|(_, (_, uniform))| !uniform).count();
+    let hard = results.iter().filter(|(_, (found, _))| is_hard(found)).count();
+    let mut lines: Vec<_> = results.iter().map(|(_, (found, _))| found.shrunk.script.ops.len()).collect();
+    lines.sort_unstable();
+    assert!(missed > 0, "a plain uniform generator finds everything: the faults are too easy");
+    assert!(hard >= 15, "{hard} of {} faults need three operations and a stack", results.len());
+    assert!(lines[lines.len() / 2] <= 5, "the median shrunk script has {} operations", lines[lines.len() / 2]);
+}
+
+fn table(results: &[(Fault, (Found, bool))]) -> String {
+    let mut text = format!("{:<28} {:>7} {:>8} {:>4} {:>6}  uniform\n", "fault", "scripts", "ms", "ops", "layers");
+    for (fault, (found, uniform)) in results {
+        let (script, ms) = (&found.shrunk.script, found.after.as_secs_f64() * 1e3);
+        let uniform = if *uniform { "finds it" } else { "misses it" };
+        let (name, ops, layers) = (format!("{fault:?}"), script.ops.len(), script.shape.layers.len());
+        let _ = writeln!(text, "{name:<28} {:>7} {ms:>8.1} {ops:>4} {layers:>6}  {uniform}", found.scripts);
+    }
+    let missed = results.iter().filter(|(_, (_, uniform))| !uniform).count();
+    let _ = write!(text, "{} faults, {missed} missed by the uniform generator in {BUDGET} scripts each", results.len());
+    text
+}
+
+#[test]
+fn every_fault_names_its_mistake() {
+    for fault in Fault::ALL {
+        assert!(fault.mistake().ends_with('.') && fault.mistake().contains(": "), "{fault:?}: {}", fault.mistake());
+    }
+    assert!(Fault::ALL.len() >= 30 && OpKind::ALL.len() == 10);
+}
