@@ -29,7 +29,7 @@ pub use exercise::{Exercise, Sight};
 pub use minimize::minimize;
 pub use search::{Finding, search};
 pub use stack::{StackSubject, prove, prove_watched};
-pub use subject::{Abilities, Subject};
+pub use subject::{Abilities, Actual, Subject, act};
 pub use world::World;
 
 use compare::Comparer;
@@ -150,7 +150,7 @@ impl Runner<'_> {
     fn act(&mut self, op: &Op) -> Result<Actual, String> {
         let buf = &mut self.comparer.actual;
         let size = self.script.shape.sector_size as usize;
-        catch_unwind(AssertUnwindSafe(|| subject::apply(self.subject, op, size, buf))).map_err(panic_text)
+        catch_unwind(AssertUnwindSafe(|| act(self.subject, op, size, buf))).map_err(panic_text)
     }
 
     /// Compares every layer whole, read alone.
@@ -173,13 +173,6 @@ impl Runner<'_> {
         let origin = origin::trace(self.script, index, &difference, self.subject, self.comparer.poison);
         Box::new(Divergence { script: self.script.clone(), step: Some(index), difference, layer_kind, origin })
     }
-}
-
-/// What the subject did.
-struct Actual {
-    outcome: Outcome,
-    message: Option<String>,
-    present: Option<Vec<bool>>,
 }
 
 fn is_read(op: &Op) -> bool {

@@ -23,6 +23,7 @@ use lineage::Lineage;
 use unspecified::Loose;
 
 /// The state that the disk and each of its layers must be in.
+#[derive(Clone)]
 pub struct Oracle {
     sector_size: u32,
     read_only: bool,
@@ -38,6 +39,7 @@ pub struct Oracle {
 }
 
 /// A layer.
+#[derive(Clone)]
 struct Model {
     shape: LayerShape,
     /// Opened read only, this time.

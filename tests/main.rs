@@ -1,4 +1,6 @@
 //! The one test binary.
 
+mod engines;
 mod planted_faults;
 mod resolver;
+mod saved_scripts;

@@ -25,11 +25,7 @@ pub(super) struct Comparer {
 impl Comparer {
     /// Buffers for `op`, poisoned.
     pub(super) fn prepare(&mut self, step: usize, op: &Op, sector_size: usize) {
-        let len = match *op {
-            Op::Read { count, .. } | Op::Write { count, .. } | Op::Fill { count, .. } => count as usize * sector_size,
-            Op::ReadBytes { len, .. } | Op::WriteBytes { len, .. } => len as usize,
-            _ => 0,
-        };
+        let len = op.buffer_len(sector_size);
         self.poison = match op {
             Op::WriteBytes { .. } => Op::ODD_BYTE,
             _ => poison(step),

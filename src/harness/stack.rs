@@ -1,5 +1,6 @@
 //! The subject that this crate is about: a real stack of real layers.
 
+use std::borrow::BorrowMut;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -73,8 +74,8 @@ fn is_base(layer: &LayerShape) -> bool {
 }
 
 /// A stack that can be reopened and reshaped, with every layer in view.
-pub struct StackSubject<'w> {
-    world: &'w mut World,
+pub struct StackSubject<W> {
+    world: W,
     medium: Medium,
     sector_size: u32,
     read_only: bool,
@@ -97,19 +98,19 @@ enum Home {
     Ram(Arc<dyn LayerIo>),
 }
 
-impl<'w> StackSubject<'w> {
+impl<W: BorrowMut<World>> StackSubject<W> {
     /// Makes a new stack of that shape.
     ///
     /// # Errors
     ///
     /// Whatever the layers and the stack refuse.
-    pub fn create(shape: &Shape, world: &'w mut World) -> Result<Self> {
-        let options = world.options();
+    pub fn create(shape: &Shape, mut world: W) -> Result<Self> {
+        let options = world.borrow_mut().options();
         let mut parts = Vec::new();
         let mut layers = Vec::new();
         let mut below: Option<DiskLayerMetadata> = None;
         for (index, &layer) in shape.layers.iter().enumerate().rev() {
-            let made = create_layer(layer, shape, below.as_ref(), world, &options);
+            let made = create_layer(layer, shape, below.as_ref(), world.borrow_mut(), &options);
             let (home, io) = made.map_err(|e| e.at_layer(index))?;
             below = Some(io.metadata());
             let part = Part { shape: layer, home, counters: Arc::default() };
@@ -140,7 +141,7 @@ impl<'w> StackSubject<'w> {
         let Home::Sqlite(_) = top.home else { return Ok(()) };
         let len = next.shape.sector_count * u64::from(self.sector_size);
         let format = FormatParams { logically_read_only: false, len, sector_size: self.sector_size };
-        let (place, existing) = self.world.place(self.medium);
+        let (place, existing) = self.world.borrow_mut().place(self.medium);
         let stranger = SqliteDiskLayer::create(place, format, existing, &self.options)?;
         let top = self.parts[0].open(Reopen::Writable, self.sector_size, &self.options)?;
         let layers = vec![self.parts[0].configure(top, ParentCheck::Verify), LayerConfiguration::new(stranger)];
@@ -245,7 +246,7 @@ fn fill(io: &dyn LayerIo, layer: LayerShape) -> Result<()> {
     Ok(())
 }
 
-impl Subject for StackSubject<'_> {
+impl<W: BorrowMut<World>> Subject for StackSubject<W> {
     fn read(&mut self, sector: u64, buf: &mut [u8]) -> Result<()> {
         self.disk.read(sector, buf)
     }
@@ -289,7 +290,7 @@ impl Subject for StackSubject<'_> {
         let counters = Arc::default();
         let (shape, home, layer): (_, _, Box<dyn LayerAttach>) = match pushed {
             Pushed::Sqlite => {
-                let (place, existing) = self.world.place(self.medium);
+                let (place, existing) = self.world.borrow_mut().place(self.medium);
                 let shape = LayerShape { diff: true, ..LayerShape::new(LayerKind::Sqlite, count) };
                 let format = IncompleteFormatParams::default();
                 let attach = FormatOnAttachSqliteDiskLayer::new(place.clone(), format, existing, self.options.clone());

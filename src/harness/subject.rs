@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::Actual;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layer::{LayerIo, SectorMarker, UnmapBehavior};
 use crate::request::Durability;
@@ -85,8 +84,18 @@ fn unable() -> Error {
     Error::new(ErrorKind::Unsupported, "this subject does not have the operation")
 }
 
-/// Does `op`; a read fills `buf`, a write takes its bytes from there.
-pub(super) fn apply(subject: &mut dyn Subject, op: &Op, sector_size: usize, buf: &mut [u8]) -> Actual {
+/// What a subject did.
+pub struct Actual {
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The subject's own words about a refusal.
+    pub message: Option<String>,
+    /// For a read of one layer: which sectors it marked present.
+    pub present: Option<Vec<bool>>,
+}
+
+/// Does `op` on `subject`. `buf` has the op's length: a read fills it, and what is written is made in it.
+pub fn act(subject: &mut dyn Subject, op: &Op, sector_size: usize, buf: &mut [u8]) -> Actual {
     if let (Op::Write { content, .. } | Op::Fill { content, .. }, Some((sector, _))) = (op, op.range()) {
         content.render(sector, sector_size, buf);
     }

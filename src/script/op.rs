@@ -157,6 +157,17 @@ impl Op {
         }
     }
 
+    /// The length of its buffer in bytes, which a script bounds.
+    pub fn buffer_len(&self, sector_size: usize) -> usize {
+        match *self {
+            Self::Read { count, .. } | Self::Write { count, .. } | Self::Fill { count, .. } => {
+                count as usize * sector_size
+            }
+            Self::ReadBytes { len, .. } | Self::WriteBytes { len, .. } => len as usize,
+            _ => 0,
+        }
+    }
+
     /// The same op on other sectors, if it has sectors.
     #[must_use]
     pub fn with_range(mut self, new_sector: u64, new_count: u64) -> Self {
