@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use uuid::Uuid;
 
-use super::database::{Database, sql_error};
+use super::database::{Database, STATEMENTS, sql_error};
 use super::schema::{self, Lineage, Meta};
 use super::session::Identities;
 use super::{Existing, Location, MemoryFile, Mode, Options};
@@ -48,7 +48,7 @@ fn create_in_memory(
     let conn = match file.take()? {
         None => {
             let conn = Connection::open_in_memory().map_err(failed)?;
-            conn.set_prepared_statement_cache_capacity(32);
+            conn.set_prepared_statement_cache_capacity(STATEMENTS);
             conn
         }
         Some(conn) if existing == Existing::Keep => {
@@ -57,14 +57,8 @@ fn create_in_memory(
         }
         Some(conn) => conn,
     };
-    let old: String = conn
-        .query_row("SELECT coalesce(group_concat('DROP TABLE ' || name, ';'), '') FROM sqlite_schema", [], |r| r.get(0))
-        .map_err(failed)?;
-    let result = conn
-        .execute_batch(&format!("BEGIN; {old}"))
-        .map_err(failed)
-        .and_then(|()| write(&conn))
-        .and_then(|()| conn.execute_batch("COMMIT").map_err(failed));
+    let run = |sql| conn.prepare_cached(sql).and_then(|mut s| s.execute([])).map(drop).map_err(failed);
+    let result = run("BEGIN").and_then(|()| write(&conn)).and_then(|()| run("COMMIT"));
     if result.is_err() && !conn.is_autocommit() {
         conn.execute_batch("ROLLBACK").map_err(failed)?;
     }

@@ -10,6 +10,9 @@ use rusqlite::{Connection, MAIN_DB, OpenFlags};
 use super::{Location, MemoryFile, Mode};
 use crate::error::{Error, ErrorKind, Result};
 
+/// How many prepared statements a connection keeps: all that there are.
+pub(super) const STATEMENTS: usize = 32;
+
 /// An open database, and where it goes when it is closed.
 pub(super) struct Database {
     pub(super) conn: Connection,
@@ -119,6 +122,7 @@ fn connect_file(path: &Path, mode: Mode) -> Result<Connection> {
         Mode::ReadOnly => Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_READ_ONLY),
     }
     .map_err(failed)?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS);
     guard(&conn).map_err(failed)?;
     let conn = match conn.is_readonly(MAIN_DB).map_err(failed)? {
         false => conn.pragma_update(None, "locking_mode", "EXCLUSIVE").map(|()| conn).map_err(failed)?,

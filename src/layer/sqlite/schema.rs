@@ -1,6 +1,6 @@
 //! The tables of a dbhd: what they are, and whether a file has just these.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, ToSql};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -94,10 +94,11 @@ fn corrupt(what: &str) -> Error {
 
 fn check_header(conn: &Connection) -> Result<()> {
     let pragma = |name| {
-        conn.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i32>(0))
+        conn.prepare_cached(name)
+            .and_then(|mut pragma| pragma.query_row([], |row| row.get::<_, i32>(0)))
             .map_err(|e| sql_error("reading the file header", e))
     };
-    match (pragma("application_id")?, pragma("user_version")?) {
+    match (pragma("PRAGMA application_id")?, pragma("PRAGMA user_version")?) {
         (0, _) | (APPLICATION_ID, FORMAT) => Ok(()),
         (APPLICATION_ID, newer) => {
             let what = format!("the file has format {newer}, and this version knows up to {FORMAT}");
@@ -209,13 +210,31 @@ fn check_range(conn: &Connection, geometry: Geometry) -> Result<()> {
     }
 }
 
-/// Makes the tables; the caller has a transaction open.
+/// Makes the tables in place of whatever is there; the caller has a transaction open.
 pub(super) fn write(conn: &Connection, meta: &Meta, lineage: &Lineage) -> Result<()> {
     let failed = |e| sql_error("writing the tables", e);
-    conn.execute_batch(&format!("{SECTORS};{META};{IDENTITY};")).map_err(failed)?;
-    conn.execute("INSERT INTO meta VALUES (?1)", [to_json(meta)?]).map_err(failed)?;
-    conn.execute("INSERT INTO identity VALUES (?1)", [to_json(lineage)?]).map_err(failed)?;
-    conn.execute_batch(&format!("PRAGMA application_id={APPLICATION_ID};PRAGMA user_version={FORMAT};")).map_err(failed)
+    let run = |sql, params: &[&dyn ToSql]| conn.prepare_cached(sql)?.execute(params);
+    if is_ours(conn).map_err(failed)? {
+        // The same tables: emptying them keeps every prepared statement valid.
+        for sql in ["DELETE FROM sectors", "DELETE FROM meta", "DELETE FROM identity"] {
+            run(sql, &[]).map_err(failed)?;
+        }
+    } else {
+        let drop_old = "SELECT coalesce(group_concat(format('DROP %s %w', type, name), ';'), '') FROM sqlite_schema";
+        let drop_old: String = conn.query_row(drop_old, [], |row| row.get(0)).map_err(failed)?;
+        let header = format!("PRAGMA application_id={APPLICATION_ID};PRAGMA user_version={FORMAT}");
+        conn.execute_batch(&format!("{drop_old};{SECTORS};{META};{IDENTITY};{header}")).map_err(failed)?;
+    }
+    run("INSERT INTO meta VALUES (?1)", &[&to_json(meta)?]).map_err(failed)?;
+    run("INSERT INTO identity VALUES (?1)", &[&to_json(lineage)?]).map(drop).map_err(failed)
+}
+
+/// Whether the database has just the tables that [`write`] makes.
+fn is_ours(conn: &Connection) -> rusqlite::Result<bool> {
+    let sql = "SELECT count(*) = 3 AND sum(sql IN (?1, ?2, ?3)) = 3 FROM sqlite_schema";
+    conn.prepare_cached(sql)?
+        .query_row([SECTORS, META, IDENTITY], |row| row.get::<_, Option<bool>>(0))
+        .map(|ours| ours == Some(true))
 }
 
 /// Replaces the row of `identity`; the caller has a transaction open.
