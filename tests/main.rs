@@ -1,6 +1,8 @@
 //! The one test binary.
 
 mod engines;
+mod house;
+mod own_disks;
 mod planted_faults;
 mod resolver;
 mod saved_scripts;

@@ -1,0 +1,127 @@
+//! The house: floors without cycles, SQL in one place, files that can be read.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Which floor a module stands on: that of its longest matching path.
+const FLOORS: [(&str, u32); 21] = [
+    ("error", 0),
+    ("fault", 0),
+    ("geometry", 1),
+    ("request", 1),
+    ("script/op", 1),
+    ("script/outcome", 2),
+    ("layer", 2),
+    ("layer/file", 3),
+    ("layer/ram", 3),
+    ("layer/sqlite", 3),
+    ("stack", 3),
+    ("oracle", 3),
+    ("script", 3),
+    ("script/choices", 3),
+    ("script/text", 3),
+    ("script/generate", 4),
+    ("script/simplify", 4),
+    ("resolver", 4),
+    ("harness", 5),
+    ("cli", 6),
+    ("main", 6),
+];
+
+/// The rooms of floor 3 must not know one another.
+const BLIND: [&str; 4] = ["stack", "oracle", "script", "layer/"];
+
+fn sources() -> BTreeMap<String, String> {
+    fn walk(directory: &Path, files: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { walk(&path, files) } else { files.push(path) }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    walk(&root, &mut files);
+    let name =
+        |path: &PathBuf| path.strip_prefix(&root).unwrap().with_extension("").to_str().unwrap().replace('\\', "/");
+    files.iter().map(|path| (name(path), std::fs::read_to_string(path).unwrap())).collect()
+}
+
+fn floor(module: &str) -> u32 {
+    let stands_on = |floor: &&(&str, u32)| module == floor.0 || module.starts_with(&format!("{}/", floor.0));
+    let found = FLOORS.iter().filter(stands_on).max_by_key(|(path, _)| path.len());
+    found.unwrap_or_else(|| panic!("{module} stands on no floor: give it one")).1
+}
+
+/// The modules that a source names as `crate::…`.
+fn imports(source: &str) -> Vec<String> {
+    let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let mut names = Vec::new();
+    for line in code {
+        for part in line.split("crate::").skip(1) {
+            let path: String = part.chars().take_while(|c| c.is_alphanumeric() || "_:".contains(*c)).collect();
+            names.push(path.split("::").next().unwrap().to_owned());
+        }
+    }
+    names
+}
+
+#[test]
+fn a_file_imports_only_from_its_own_floor_or_lower_ones() {
+    let mut wrong = Vec::new();
+    for (module, source) in sources().iter().filter(|(module, _)| *module != "lib") {
+        for import in imports(source) {
+            // The face of the script is where its parts of all floors are named.
+            let below = if import == "script" { floor("script/op") } else { floor(&import) };
+            if below > floor(module) {
+                wrong.push(format!("{module} imports {import}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_rooms_of_the_third_floor_are_blind_to_one_another() {
+    let mut wrong = Vec::new();
+    for (module, source) in &sources() {
+        let Some(room) = BLIND.iter().find(|room| module.starts_with(**room)) else { continue };
+        for import in imports(source) {
+            let another = ["stack", "oracle"].contains(&import.as_str()) && !module.starts_with(&import);
+            let shared_words = import == "script" && *room == "oracle";
+            let of_the_script = import == "script" && !module.starts_with("script") && !shared_words;
+            if another || of_the_script {
+                wrong.push(format!("{module} knows {import}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_oracle_takes_types_from_the_system_and_no_logic() {
+    for (module, source) in sources().iter().filter(|(module, _)| module.starts_with("oracle")) {
+        let allowed = ["use crate::layer::{Access, UnmapBehavior};", "use crate::layer::Access;"];
+        for line in source.lines().filter(|line| line.contains("crate::layer") || line.contains("crate::stack")) {
+            assert!(allowed.contains(&line.trim()), "{module}: {line}");
+        }
+        assert!(!source.contains("crate::geometry"), "{module}: the oracle has its own arithmetic");
+    }
+}
+
+#[test]
+fn sql_appears_only_under_the_sqlite_layer() {
+    for (module, source) in sources().iter().filter(|(module, _)| !module.starts_with("layer/sqlite")) {
+        assert!(!source.contains("rusqlite"), "{module} knows SQLite");
+    }
+}
+
+#[test]
+fn a_file_is_one_room_and_says_what_it_is() {
+    for (module, source) in &sources() {
+        let lines = source.lines().count();
+        assert!(lines <= 400, "{module} has {lines} lines: is it one room, or several?");
+        assert!(source.starts_with("//! "), "{module} does not say what it is");
+        let vague = ["mod", "utils", "common", "helpers"];
+        assert!(!vague.contains(&module.rsplit('/').next().unwrap()), "{module} is a name for anything");
+    }
+}
