@@ -11,11 +11,18 @@ use disklayer_sqlite::error::{Error, Result};
 
 mod gate;
 mod interrupt;
+mod minimize;
 mod place;
 mod plant;
+mod quiet;
+mod replay;
+mod run;
+mod scripts;
 mod table;
+mod trace;
 
 use plant::Plant;
+use quiet::quietly;
 
 /// Proves disk layers right: random scripts run on real stacks and on a plain oracle, and every byte is compared.
 #[derive(Parser)]
@@ -32,6 +39,9 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Gate(gate::Gate),
+    Replay(replay::Replay),
+    Minimize(minimize::Minimize),
+    Run(run::Run),
 }
 
 /// What the shell is told if a command was done.
@@ -44,6 +54,7 @@ enum Verdict {
 
 pub(crate) fn main() -> ExitCode {
     let Cli { command, plant } = Cli::parse();
+    quiet::listen();
     let verdict = interrupt::listen().and_then(|()| plant.within(|| command.execute(plant)));
     match verdict {
         Ok(Verdict::Pass) => ExitCode::SUCCESS,
@@ -60,6 +71,9 @@ impl Command {
     fn execute(self, plant: Plant) -> Result<Verdict> {
         match self {
             Self::Gate(gate) => gate.execute(plant),
+            Self::Replay(replay) => replay.execute(),
+            Self::Minimize(minimize) => minimize.execute(),
+            Self::Run(run) => run.execute(),
         }
     }
 }

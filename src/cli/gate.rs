@@ -16,7 +16,7 @@ use disklayer_sqlite::harness::World;
 
 use super::place::Place;
 use super::plant::Plant;
-use super::{Verdict, interrupt};
+use super::{Verdict, interrupt, quietly};
 
 mod demands;
 mod findings;
@@ -90,7 +90,6 @@ impl Gate {
 
 /// Every world gets a thread; the counts of all of them.
 fn run(worlds: Vec<World>, plan: &Plan, findings: &Findings, plant: Plant) -> Result<Tallies> {
-    worker::silence_panics();
     let progress = progress::Progress::new(plan);
     std::thread::scope(|scope| {
         let (alive, watch) = std::sync::mpsc::channel::<()>();
@@ -99,10 +98,10 @@ fn run(worlds: Vec<World>, plan: &Plan, findings: &Findings, plant: Plant) -> Re
             let (alive, progress) = (alive.clone(), &progress);
             let work = move || {
                 let _alive = alive;
-                plant.within(|| worker::work(plan, &mut world, findings, progress))
+                plant.within(|| quietly(|| worker::work(plan, &mut world, findings, progress)))
             };
-            let builder = std::thread::Builder::new().name(worker::NAME.to_owned());
-            threads.push(builder.spawn_scoped(scope, work).map_err(|e| Error::from_io("starting a thread", e))?);
+            let thread = std::thread::Builder::new().spawn_scoped(scope, work);
+            threads.push(thread.map_err(|e| Error::from_io("starting a thread", e))?);
         }
         drop(alive);
         progress.show_until_all_are_gone(&watch);

@@ -8,9 +8,6 @@ use super::progress::Progress;
 use super::stopped;
 use super::tally::Tallies;
 
-/// The name of every such thread.
-pub(super) const NAME: &str = "gate";
-
 /// Runs scripts as long as there are any; what it counted.
 pub(super) fn work(plan: &Plan, world: &mut World, findings: &Findings, progress: &Progress) -> Tallies {
     let mut tallies = Tallies::default();
@@ -32,14 +29,4 @@ pub(super) fn work(plan: &Plan, world: &mut World, findings: &Findings, progress
         }
     }
     tallies
-}
-
-/// A panic of the system is a finding, and is told as one.
-pub(super) fn silence_panics() {
-    let loud = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        if std::thread::current().name() != Some(NAME) {
-            loud(panic);
-        }
-    }));
 }
