@@ -7,6 +7,7 @@ use disklayer_sqlite::error::{Error, ErrorKind, Result};
 use disklayer_sqlite::harness::{minimize, prove};
 
 use super::place::Place;
+use super::table::counted;
 use super::{Verdict, interrupt, note, quietly, scripts};
 
 /// Shrink a script that fails, and print it with its story
@@ -37,7 +38,7 @@ impl Minimize {
             })
         });
         let (before, after) = (saved.script.ops.len(), shrunk.script.ops.len());
-        note(&format!("{before} operations before, {after} now"));
+        note(&format!("shrunk from {} to {after}", counted(before as u64, "operation")));
         match &self.output {
             Some(path) => std::fs::write(path, shrunk.to_string())
                 .map_err(|e| Error::from_io(format!("writing {}", path.display()), e))?,

@@ -9,7 +9,7 @@ use disklayer_sqlite::harness::{Divergence, Summary, World, prove_watched};
 
 use super::place::Place;
 use super::scripts::{self, Saved};
-use super::table::rounded;
+use super::table::{counted, rounded};
 use super::trace::Trace;
 use super::{Verdict, interrupt};
 
@@ -45,6 +45,7 @@ struct Replayed {
     run: usize,
     failed: usize,
     operations: u64,
+    refused: u64,
     sectors: u64,
     /// The traces that were asked for, and what went wrong.
     text: String,
@@ -58,6 +59,7 @@ impl Replayed {
         match &result {
             Ok(Summary { sectors, exercise, .. }) => {
                 self.operations += exercise.executed();
+                self.refused += exercise.refused;
                 self.sectors += sectors;
             }
             Err(divergence) => {
@@ -74,14 +76,15 @@ impl Replayed {
     }
 
     fn verdict(&self, all: usize) -> (Verdict, String) {
-        let Self { run, failed, operations, sectors, .. } = self;
-        let scripts = |n| if n == 1 { "1 script".to_owned() } else { format!("{n} scripts") };
-        let (operations, sectors) = (rounded(*operations), rounded(*sectors));
+        let Self { run, failed, operations, refused, sectors, .. } = self;
+        let scripts = |number: usize| counted(number as u64, "script");
+        let sectors = rounded(*sectors);
         match () {
             () if *failed > 0 => (Verdict::Fail, format!("FAIL  {failed} of {}", scripts(*run))),
             () if *run < all => (Verdict::Interrupted, format!("STOP  interrupted after {run} of {}", scripts(all))),
             () => {
-                let line = format!("PASS  {}, {operations} operations, {sectors} sectors compared", scripts(*run));
+                let (scripts, operations) = (scripts(*run), counted(*operations, "operation"));
+                let line = format!("PASS  {scripts}, {operations} ({refused} refused), {sectors} sectors compared");
                 (Verdict::Pass, line)
             }
         }

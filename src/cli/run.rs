@@ -12,7 +12,7 @@ use disklayer_sqlite::resolver::{Description, ResolveOptions, resolve};
 use disklayer_sqlite::script::{Op, OpKind, Script};
 use disklayer_sqlite::stack::{DiskAccess, LayeredDisk};
 
-use super::table::rounded;
+use super::table::{counted, rounded};
 use super::trace::Trace;
 use super::{Verdict, quietly, scripts};
 
@@ -86,8 +86,9 @@ impl Run {
         let skipped = script.ops.iter().filter(|op| needs_more_than_a_disk(op)).count();
         let (verdict, mut text) = match &result {
             Ok(summary) => {
-                let (operations, sectors) = (script.ops.len() - skipped, rounded(summary.sectors));
-                (Verdict::Pass, format!("PASS  {operations} operations, {sectors} sectors compared"))
+                let operations = counted((script.ops.len() - skipped) as u64, "operation");
+                let (refused, sectors) = (summary.exercise.refused, rounded(summary.sectors));
+                (Verdict::Pass, format!("PASS  {operations} ({refused} refused), {sectors} sectors compared"))
             }
             Err(divergence) => {
                 trace.note_divergence(divergence);
@@ -95,7 +96,8 @@ impl Run {
             }
         };
         if skipped > 0 {
-            text += &format!("\n  skipped: {skipped} operations that reopen or reshape the disk");
+            text +=
+                &format!("\n  {} that would reopen or reshape the disk skipped", counted(skipped as u64, "operation"));
         }
         let trace = if self.trace { format!("\n{trace}") } else { String::new() };
         (verdict, format!("{text}\n{trace}"))

@@ -47,3 +47,11 @@ pub(super) fn rounded(number: u64) -> String {
         _ => in_units_of(1e9, "G"),
     }
 }
+
+/// A number of things: `1 script`, `3 scripts`.
+pub(super) fn counted(number: u64, thing: &str) -> String {
+    match number {
+        1 => format!("1 {thing}"),
+        _ => format!("{number} {thing}s"),
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::super::table::{name_and_numbers, rounded};
+use super::super::table::{counted, name_and_numbers, rounded};
 use super::demands::percent;
 use super::findings::{Finding, MOST};
 use super::report::{Counts, LAYERS, Outcome, Report};
@@ -16,7 +16,7 @@ pub(super) fn text(report: &Report) -> String {
     parts.iter().for_each(|part| text += &format!("\n{part}"));
     report.findings.iter().for_each(|finding| text += &format!("\n{}", told(finding)));
     if report.findings.len() >= MOST {
-        let _ = writeln!(text, "\nStopped after {MOST} kinds of divergence.");
+        let _ = writeln!(text, "\nStopped after {} kinds of divergence.", report.findings.len());
     }
     text
 }
@@ -28,8 +28,10 @@ fn verdict(report: &Report) -> String {
         (Outcome::Pass, _) => String::new(),
         (Outcome::Interrupted, _) => ": interrupted, nothing found".to_owned(),
         (Outcome::Fail, 0) => ": too little was exercised".to_owned(),
-        (Outcome::Fail, 1) => ": 1 divergence".to_owned(),
-        (Outcome::Fail, times) => format!(": {times} divergences of {} kinds", report.findings.len()),
+        (Outcome::Fail, times) => {
+            let kinds = counted(report.findings.len() as u64, "kind");
+            format!(": {} of {kinds}", counted(times, "divergence"))
+        }
     };
     let word = match report.verdict {
         Outcome::Pass => "PASS",

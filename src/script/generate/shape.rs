@@ -6,6 +6,9 @@ use crate::script::{Choices, LayerKind, LayerShape, Medium, Shape};
 /// Over a base with more sectors than this no layer is filled from the start: each script would pay for all of them.
 const MOST_FILLED: u64 = 4096;
 
+/// A longer file cannot be made on every file system: on ext4 16 TiB are too many.
+const LONGEST_FILE: u64 = 15 << 40;
+
 pub(super) fn generate(profile: &Profile, choices: &mut impl Choices) -> Shape {
     match profile.bias {
         Bias::Swarm => swarm(profile, choices),
@@ -79,6 +82,8 @@ fn layers(profile: &Profile, depth: u64, sector_size: u32, choices: &mut impl Ch
             (true, _) => choices.weighted(&[(4, LayerKind::Sqlite), (3, LayerKind::Ram), (3, LayerKind::File)]),
             (false, _) => choices.weighted(&[(60, LayerKind::Sqlite), (37, LayerKind::Ram), (3, LayerKind::File)]),
         };
+        let too_long = sector_count > LONGEST_FILE / u64::from(sector_size);
+        let kind = if kind == LayerKind::File && too_long { LayerKind::Ram } else { kind };
         let mut layer = LayerShape::new(kind, sector_count);
         layer.write_through = index < through;
         layer.diff = kind == LayerKind::Sqlite && index < bottom && choices.percent(60);
