@@ -16,6 +16,7 @@ use crate::script::{Op, OpKind, Outcome, Script, Target, Touched};
 mod compare;
 mod divergence;
 mod exercise;
+mod histogram;
 mod minimize;
 mod observed;
 mod origin;
@@ -26,6 +27,7 @@ mod world;
 
 pub use divergence::{Difference, Divergence, Signature};
 pub use exercise::{Exercise, Sight};
+pub use histogram::Histogram;
 pub use minimize::minimize;
 pub use search::{Finding, search};
 pub use stack::{StackSubject, prove, prove_watched};
@@ -150,7 +152,7 @@ impl Runner<'_> {
     fn act(&mut self, op: &Op) -> Result<Actual, String> {
         let buf = &mut self.comparer.actual;
         let size = self.script.shape.sector_size as usize;
-        catch_unwind(AssertUnwindSafe(|| act(self.subject, op, size, buf))).map_err(panic_text)
+        caught(|| act(self.subject, op, size, buf))
     }
 
     /// Compares every layer whole, read alone.
@@ -159,8 +161,8 @@ impl Runner<'_> {
             return Ok(());
         }
         let done = &self.script.ops[..=index];
-        let looked = catch_unwind(AssertUnwindSafe(|| self.comparer.layers(self.subject, self.oracle, done)));
-        let looked = looked.unwrap_or_else(|panic| Err(Difference::Panic(panic_text(panic))));
+        let looked = caught(|| self.comparer.layers(self.subject, self.oracle, done));
+        let looked = looked.unwrap_or_else(|panic| Err(Difference::Panic(panic)));
         looked.map_err(|difference| self.diverged(index, op, difference))
     }
 
@@ -179,7 +181,10 @@ fn is_read(op: &Op) -> bool {
     matches!(op, Op::Read { .. } | Op::ReadBytes { .. })
 }
 
-fn panic_text(panic: Box<dyn std::any::Any + Send>) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without words".to_owned())
+/// What `work` returns, or the words of its panic.
+fn caught<R>(work: impl FnOnce() -> R) -> Result<R, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without words".to_owned())
+    })
 }

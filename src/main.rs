@@ -1,3 +1,7 @@
-//! The command `disklayer`.
+//! The command `disklayer`: proves disk layers right, and replays what was once found wrong.
 
-fn main() {}
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

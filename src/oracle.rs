@@ -110,6 +110,11 @@ impl Oracle {
         extents.iter().for_each(|extent| sectors.set(extent.clone(), Some(cell)));
     }
 
+    /// Says that layer `index` was opened read only.
+    pub fn freeze(&mut self, index: usize) {
+        self.layers[index].frozen = true;
+    }
+
     /// Number of layers.
     pub fn layer_count(&self) -> usize {
         self.layers.len()

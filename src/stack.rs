@@ -57,6 +57,15 @@ impl LayerConfiguration {
     }
 }
 
+/// The part of a layer in its stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LayerPart {
+    /// Writes to it go to the next layer too.
+    pub write_through: bool,
+    /// It keeps what is read from below.
+    pub read_cache: bool,
+}
+
 /// Layers that are one disk.
 pub struct LayeredDisk {
     access: DiskAccess,
@@ -117,6 +126,12 @@ impl LayeredDisk {
     /// Layer `index`, counted from the top, to be looked at alone.
     pub fn layer(&self, index: usize) -> Option<Arc<dyn LayerIo>> {
         self.stack().layers.get(index).map(|layer| layer.io.clone())
+    }
+
+    /// What layer `index` does for the others.
+    pub fn layer_part(&self, index: usize) -> Option<LayerPart> {
+        let part = |layer: &Layer| LayerPart { write_through: layer.write_through, read_cache: layer.read_cache };
+        self.stack().layers.get(index).map(part)
     }
 
     /// Number of layers.

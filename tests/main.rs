@@ -1,5 +1,6 @@
 //! The one test binary.
 
+mod command;
 mod engines;
 mod house;
 mod own_disks;

@@ -10,7 +10,7 @@ use crate::script::{LayerKind, Op, OpKind, Outcome, Script, Target, Touched};
 pub struct Divergence {
     /// What was done.
     pub script: Script,
-    /// At which operation; at the opening of the stack if none.
+    /// At which operation; at the opening of the stack if none, at its closing if there is none of that number.
     pub step: Option<usize>,
     /// What differs.
     pub difference: Difference,
@@ -162,7 +162,8 @@ impl Divergence {
     pub fn story(&self) -> String {
         let place = match (self.step, self.op()) {
             (Some(step), Some(op)) => format!("operation {step}, `{op}`"),
-            _ => "opening the stack".to_owned(),
+            (Some(_), None) => "closing the stack".to_owned(),
+            (None, _) => "opening the stack".to_owned(),
         };
         let origin = self.origin.as_ref().map_or(String::new(), |origin| format!("\n{origin}"));
         format!("{place}: {}{origin}", self.difference)

@@ -1,5 +1,6 @@
 //! What scripts really met, counted: a harness that never saw an end has not tested ends.
 
+use super::histogram::Histogram;
 use crate::oracle::Oracle;
 use crate::script::{Content, LayerKind, Op, OpKind, Outcome, Shape, Target};
 
@@ -86,8 +87,6 @@ sights! {
 
 const KINDS: usize = OpKind::ALL.len();
 const SIGHTS: usize = Sight::ALL.len();
-/// Lengths up to 63 count exactly; above, by powers of two.
-const LENGTHS: usize = 128;
 
 /// Counts of what was met.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +96,12 @@ pub struct Exercise {
     /// Refusals among them.
     pub refused: u64,
     sights: [u64; SIGHTS],
-    lengths: [u64; LENGTHS],
+    /// Layers of the stacks.
+    pub depths: Histogram,
+    /// Sectors of the disks.
+    pub sizes: Histogram,
+    /// Sectors of the requests.
+    pub lengths: Histogram,
     /// The latest unmap and read, as first sector and end.
     last: [Option<(u64, u64)>; 2],
     /// Something was written inside one of them.
@@ -110,7 +114,9 @@ impl Default for Exercise {
             ops: [[0; 4]; KINDS],
             refused: 0,
             sights: [0; SIGHTS],
-            lengths: [0; LENGTHS],
+            depths: Histogram::default(),
+            sizes: Histogram::default(),
+            lengths: Histogram::default(),
             last: [None; 2],
             written: false,
         }
@@ -138,6 +144,8 @@ impl Exercise {
         see(Sight::CacheAndWriteThrough, through && shape.layers.iter().any(|layer| layer.read_cache));
         see(Sight::MixedKinds, has(LayerKind::Sqlite) && has(LayerKind::Ram) && has(LayerKind::File));
         see(Sight::Files, has(LayerKind::Sqlite) && shape.medium == crate::script::Medium::Files);
+        exercise.depths.note(sizes.len() as u64);
+        sizes.first().iter().for_each(|&&size| exercise.sizes.note(size));
         exercise
     }
 
@@ -156,26 +164,14 @@ impl Exercise {
         self.ops.iter().flatten().sum()
     }
 
-    /// The median number of sectors of a request; above 63 the power of two below it.
-    pub fn median_length(&self) -> u64 {
-        let half = self.lengths.iter().sum::<u64>().div_ceil(2);
-        let mut so_far = 0;
-        let bucket = self.lengths.iter().position(|count| {
-            so_far += count;
-            so_far >= half
-        });
-        match bucket.unwrap_or(0) as u64 {
-            exact @ 0..64 => exact,
-            log => 1 << (log - 64),
-        }
-    }
-
     /// Adds the counts of another script.
     pub fn add(&mut self, other: &Self) {
         let add = |to: &mut [u64], from: &[u64]| to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
         self.ops.iter_mut().zip(&other.ops).for_each(|(to, from)| add(to, from));
         add(&mut self.sights, &other.sights);
-        add(&mut self.lengths, &other.lengths);
+        self.depths.add(&other.depths);
+        self.sizes.add(&other.sizes);
+        self.lengths.add(&other.lengths);
         self.refused += other.refused;
     }
 
@@ -215,7 +211,7 @@ impl Exercise {
     fn note_range(&mut self, sector: u64, count: u64, oracle: &Oracle, layer: usize) {
         let end = sector.saturating_add(count);
         let size = oracle.sector_count(layer);
-        self.lengths[if count < 64 { count as usize } else { 64 + count.ilog2() as usize }] += 1;
+        self.lengths.note(count);
         self.see(Sight::ZeroLength, count == 0);
         self.see(Sight::NearMax, end > u64::MAX - 64);
         self.see(Sight::PastEnd, end > size && end <= u64::MAX - 64);

@@ -1,11 +1,11 @@
 //! The subject that this crate is about: a real stack of real layers.
 
 use std::borrow::BorrowMut;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::observed::{Counters, Observed};
-use super::{Abilities, Difference, Divergence, Step, Subject, Summary, World, run};
+use super::{Abilities, Difference, Divergence, Step, Subject, Summary, World, caught, run};
 use crate::error::{Error, ErrorKind, Result};
 use crate::geometry::Geometry;
 use crate::layer::{
@@ -40,14 +40,13 @@ pub fn prove_watched(
 ) -> Result<Summary, Box<Divergence>> {
     world.reset();
     let (mut oracle, expected) = Oracle::new(&script.shape);
-    let base = world.base().map(std::path::Path::to_owned);
-    let created = StackSubject::create(&script.shape, world);
+    let base = world.base().map(Path::to_owned);
+    let created = caught(|| StackSubject::create(&script.shape, world))
+        .map_err(|panic| diverged(script, None, Difference::Panic(panic)))?;
     let actual = Outcome::from(&created);
     if actual != expected {
         let message = created.err().map(|error| error.to_string());
-        let difference = Difference::Outcome { expected, actual, message };
-        let script = script.clone();
-        return Err(Box::new(Divergence { script, step: None, difference, layer_kind: None, origin: None }));
+        return Err(diverged(script, None, Difference::Outcome { expected, actual, message }));
     }
     let Ok(mut subject) = created else {
         let mut summary = Summary::default();
@@ -55,7 +54,15 @@ pub fn prove_watched(
         return Ok(summary);
     };
     hold_base(&mut oracle, base, &script.shape);
-    run(script, &mut subject, &mut oracle, watch)
+    let summary = run(script, &mut subject, &mut oracle, watch)?;
+    let end = Some(script.ops.len());
+    caught(|| drop(subject)).map_err(|panic| diverged(script, end, Difference::Panic(panic)))?;
+    Ok(summary)
+}
+
+/// A divergence outside of every operation.
+fn diverged(script: &Script, step: Option<usize>, difference: Difference) -> Box<Divergence> {
+    Box::new(Divergence { script: script.clone(), step, difference, layer_kind: None, origin: None })
 }
 
 /// Tells the oracle that the lowest layer, a file, has the bytes of the base image.
@@ -191,12 +198,11 @@ fn create_layer(
             let io: Arc<dyn LayerIo> = Arc::new(RamDiskLayer::new(geometry, access));
             (Home::Ram(io.clone()), io)
         }
-        LayerKind::File if is_base(&layer) && world.base().is_some() => {
-            let base = world.base().unwrap_or(std::path::Path::new("")).to_owned();
-            let io = Arc::new(FileDisk::open(&base, shape.sector_size, Mode::ReadOnly)?);
-            return Ok((Home::File(base), io));
-        }
         LayerKind::File => {
+            if let (true, None, Some(base)) = (is_base(&layer), below, world.base()) {
+                let io = open_base(base, geometry)?;
+                return Ok((Home::File(base.to_owned()), io));
+            }
             let path = world.new_file("img");
             let io: Arc<dyn LayerIo> = Arc::new(FileDisk::create(&path, geometry)?);
             fill(&*io, layer)?;
@@ -224,6 +230,20 @@ fn create_layer(
     };
     fill(&*io, layer)?;
     Ok((home, io))
+}
+
+/// Opens the image that the world has under its stacks, if it is what the script wants there.
+fn open_base(base: &Path, geometry: Geometry) -> Result<Arc<dyn LayerIo>> {
+    let disk = FileDisk::open(base, geometry.sector_size(), Mode::ReadOnly)?;
+    let actual = disk.metadata().geometry.sector_count();
+    match actual == geometry.sector_count() {
+        true => Ok(Arc::new(disk)),
+        false => {
+            let (base, wanted) = (base.display(), geometry.sector_count());
+            let what = format!("the base image {base} has {actual} sectors, and the script wants {wanted}");
+            Err(Error::new(ErrorKind::InvalidGeometry, what))
+        }
+    }
 }
 
 /// Makes every sector present, as the script says.

@@ -49,7 +49,7 @@ pub struct Profile {
     pub bias: Bias,
     /// At most so many operations.
     pub max_ops: u64,
-    /// The lowest layer is a read-only file of so many sectors.
+    /// The lowest layer is a read-only file of so many sectors of 512 bytes.
     pub base: Option<u64>,
 }
 

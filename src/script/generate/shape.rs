@@ -3,6 +3,12 @@
 use super::{Bias, Profile, Suite};
 use crate::script::{Choices, LayerKind, LayerShape, Medium, Shape};
 
+/// Over a base with more sectors than this no layer is filled from the start: each script would pay for all of them.
+const MOST_FILLED: u64 = 4096;
+
+/// A longer file cannot be made on every file system: on ext4 16 TiB are too many.
+const LONGEST_FILE: u64 = 15 << 40;
+
 pub(super) fn generate(profile: &Profile, choices: &mut impl Choices) -> Shape {
     match profile.bias {
         Bias::Swarm => swarm(profile, choices),
@@ -25,15 +31,15 @@ fn uniform(profile: &Profile, choices: &mut impl Choices) -> Shape {
     }
     let through = choices.below(depth) as usize;
     layers[..through].iter_mut().for_each(|layer| layer.write_through = true);
-    put_base(&mut layers, profile);
+    put_base(&mut layers, profile, 512);
     let medium = if choices.percent(50) { Medium::Files } else { Medium::Memory };
     Shape { sector_size: 512, medium, read_only: false, layers }
 }
 
 fn swarm(profile: &Profile, choices: &mut impl Choices) -> Shape {
     let sector_size = match choices.below(20) {
-        0 => 4096,
-        1 => 1024,
+        0 if base_has_whole_sectors(profile, 4096) => 4096,
+        1 if base_has_whole_sectors(profile, 1024) => 1024,
         _ => 512,
     };
     let depth = match profile.suite {
@@ -43,14 +49,16 @@ fn swarm(profile: &Profile, choices: &mut impl Choices) -> Shape {
         Suite::Reopen | Suite::Reshape => choices.weighted(&[(2, 1), (4, 2), (3, 3), (1, 4)]),
         Suite::Huge => choices.weighted(&[(2, 1), (2, 2), (1, 3)]),
     };
+    // A base is not written to, so something has to lie on it.
+    let depth = if profile.base.is_some() { depth.max(2) } else { depth };
     let mut layers = layers(profile, depth, sector_size, choices);
     let read_only = choices.percent(3);
     if choices.percent(2) {
         // A stack that cannot be, now and then.
         layers.iter_mut().for_each(|layer| spoil(layer, choices));
     }
-    put_base(&mut layers, profile);
-    let medium = if choices.percent(36) { Medium::Files } else { Medium::Memory };
+    put_base(&mut layers, profile, sector_size);
+    let medium = if choices.percent(44) { Medium::Files } else { Medium::Memory };
     Shape { sector_size, medium, read_only, layers }
 }
 
@@ -58,9 +66,10 @@ fn layers(profile: &Profile, depth: u64, sector_size: u32, choices: &mut impl Ch
     let unequal = choices.percent(if profile.suite == Suite::Reshape { 25 } else { 55 });
     let size = size(profile, sector_size, choices);
     let bottom = depth as usize - 1;
+    let deepest = bottom - usize::from(profile.base.is_some());
     let through = match profile.suite {
-        Suite::Caches if bottom > 0 && choices.percent(60) => choices.between(1, bottom as u64) as usize,
-        Suite::Stacks | Suite::Reopen if bottom > 0 && choices.percent(15) => 1,
+        Suite::Caches if deepest > 0 && choices.percent(60) => choices.between(1, deepest as u64) as usize,
+        Suite::Stacks | Suite::Reopen if deepest > 0 && choices.percent(15) => 1,
         _ => 0,
     };
     let mut layers = Vec::new();
@@ -73,6 +82,8 @@ fn layers(profile: &Profile, depth: u64, sector_size: u32, choices: &mut impl Ch
             (true, _) => choices.weighted(&[(4, LayerKind::Sqlite), (3, LayerKind::Ram), (3, LayerKind::File)]),
             (false, _) => choices.weighted(&[(60, LayerKind::Sqlite), (37, LayerKind::Ram), (3, LayerKind::File)]),
         };
+        let too_long = sector_count > LONGEST_FILE / u64::from(sector_size);
+        let kind = if kind == LayerKind::File && too_long { LayerKind::Ram } else { kind };
         let mut layer = LayerShape::new(kind, sector_count);
         layer.write_through = index < through;
         layer.diff = kind == LayerKind::Sqlite && index < bottom && choices.percent(60);
@@ -81,6 +92,7 @@ fn layers(profile: &Profile, depth: u64, sector_size: u32, choices: &mut impl Ch
         layer.read_only = index > through && choices.percent(15);
         let full = match (profile.suite, index == bottom) {
             (Suite::Huge, _) => 0,
+            _ if profile.base.is_some_and(|base| base > MOST_FILLED) => 0,
             (Suite::Layers, _) => 20,
             (_, true) => 85,
             (_, false) if layer.read_cache => 3,
@@ -94,7 +106,7 @@ fn layers(profile: &Profile, depth: u64, sector_size: u32, choices: &mut impl Ch
 
 fn size(profile: &Profile, sector_size: u32, choices: &mut impl Choices) -> u64 {
     match (profile.suite, profile.base) {
-        (_, Some(base)) => base,
+        (_, Some(base)) => base / sectors_of_512(sector_size),
         (Suite::Huge, None) => {
             let shift = choices.between(32, 36);
             (1 << shift) + choices.below(200)
@@ -126,8 +138,18 @@ fn spoil(layer: &mut LayerShape, choices: &mut impl Choices) {
     layer.diff ^= layer.kind == LayerKind::Sqlite && choices.percent(30);
 }
 
-fn put_base(layers: &mut [LayerShape], profile: &Profile) {
+fn put_base(layers: &mut [LayerShape], profile: &Profile, sector_size: u32) {
     if let (Some(base), Some(last)) = (profile.base, layers.last_mut()) {
-        *last = LayerShape { read_only: true, ..LayerShape::new(LayerKind::File, base) };
+        let sector_count = base / sectors_of_512(sector_size);
+        *last = LayerShape { read_only: true, ..LayerShape::new(LayerKind::File, sector_count) };
     }
+}
+
+/// Whether a disk of such sectors can lie on the base, if there is one.
+fn base_has_whole_sectors(profile: &Profile, sector_size: u32) -> bool {
+    profile.base.is_none_or(|base| base.is_multiple_of(sectors_of_512(sector_size)))
+}
+
+fn sectors_of_512(sector_size: u32) -> u64 {
+    u64::from(sector_size / 512)
 }

@@ -1,0 +1,102 @@
+//! The command line. Time, chance, environment and arguments enter here and nowhere else.
+//!
+//! The exit code is 0 if everything passed, 1 if system and oracle differ (or the gate did not exercise what it must),
+//! 2 if the command cannot be done as it was given, with a sentence on stderr, and 130 after Ctrl-C with nothing found.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use disklayer_sqlite::error::{Error, Result};
+
+mod gate;
+mod interrupt;
+mod minimize;
+mod place;
+mod plant;
+mod quiet;
+mod replay;
+mod run;
+mod scripts;
+mod table;
+mod trace;
+
+use plant::Plant;
+use quiet::quietly;
+
+/// Proves disk layers right: random scripts run on real stacks and on a plain oracle, and every byte is compared.
+#[derive(Parser)]
+#[command(name = "disklayer", version, max_term_width = 100)]
+#[command(after_help = "\
+Exit codes: 0 passed, 1 system and oracle differ, 2 bad usage, 130 interrupted with nothing found.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    plant: Plant,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Gate(gate::Gate),
+    Replay(replay::Replay),
+    Minimize(minimize::Minimize),
+    Run(run::Run),
+}
+
+/// What the shell is told if a command was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Pass,
+    Fail,
+    Interrupted,
+}
+
+pub(crate) fn main() -> ExitCode {
+    let Cli { command, plant } = Cli::parse();
+    quiet::listen();
+    let verdict = interrupt::listen().and_then(|()| plant.within(|| command.execute(plant)));
+    match verdict {
+        Ok(Verdict::Pass) => ExitCode::SUCCESS,
+        Ok(Verdict::Fail) => ExitCode::from(1),
+        Ok(Verdict::Interrupted) => ExitCode::from(130),
+        Err(error) => {
+            note(&format!("error: {error}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+impl Command {
+    fn execute(self, plant: Plant) -> Result<Verdict> {
+        match self {
+            Self::Gate(gate) => gate.execute(plant),
+            Self::Replay(replay) => replay.execute(),
+            Self::Minimize(minimize) => minimize.execute(),
+            Self::Run(run) => run.execute(),
+        }
+    }
+}
+
+/// Writes to stdout. That nobody reads on is no failure.
+fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::from_io("writing to stdout", error)),
+        _ => Ok(()),
+    }
+}
+
+/// Writes a line to stderr, if that can be done.
+fn note(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// `word` as a shell takes it.
+fn shell(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}

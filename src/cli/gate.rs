@@ -1,0 +1,153 @@
+//! `disklayer gate`: many random scripts, on every core, and one verdict.
+//!
+//! The same seed and number of scripts give the same trace, whatever the number of jobs. What is found is shrunk and
+//! written down at once; the gate goes on, and stops after [`findings::MOST`] that differ.
+//!
+//! `--json` writes the whole [`report::Report`]; its fields are documented there and only added to.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use disklayer_sqlite::error::{Error, ErrorKind, Result};
+use disklayer_sqlite::harness::World;
+
+use super::place::Place;
+use super::plant::Plant;
+use super::{Verdict, interrupt, quietly};
+
+mod demands;
+mod findings;
+mod junit;
+mod plan;
+mod progress;
+mod report;
+mod tally;
+mod text;
+mod worker;
+
+use findings::Findings;
+use plan::{Extent, Plan};
+use report::Report;
+use tally::Tallies;
+
+/// Run random scripts on stacks of real layers and on the oracle, and compare every byte
+#[derive(Args)]
+pub(super) struct Gate {
+    /// What to draw the scripts from: a number, or `random`
+    #[arg(long, default_value = "1", value_parser = seed)]
+    seed: u64,
+    /// How many scripts
+    #[arg(long, value_name = "N", default_value_t = 100_000, conflicts_with = "time")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    scripts: u64,
+    /// Instead of a number of scripts: how long, such as 90s, 5m or 8h
+    #[arg(long, value_parser = humantime::parse_duration)]
+    time: Option<Duration>,
+    /// How many at a time [default: one for each core]
+    #[arg(long, value_name = "J", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+    #[command(flatten)]
+    place: Place,
+    /// Where to write what was found; made when it is needed
+    #[arg(long, value_name = "DIR", default_value = "failures")]
+    failures: PathBuf,
+    /// Write the result for a CI system
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Write the whole report
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+impl Gate {
+    pub(super) fn execute(self, plant: Plant) -> Result<Verdict> {
+        let base = self.place.base_sectors()?;
+        let worlds = self.worlds()?;
+        // What cannot be written in the end is better known at the start.
+        let junit = self.junit.as_deref().map(Output::create).transpose()?;
+        let json = self.json.as_deref().map(Output::create).transpose()?;
+        let extent = self.time.map_or(Extent::Scripts(self.scripts), |time| Extent::Until(Instant::now() + time));
+        let plan = Plan::new(self.seed, extent, base);
+        let findings = Findings::new(self.failures, self.seed, format!("{}{}", self.place.options(), plant.option()));
+        let start = Instant::now();
+        let jobs = worlds.len();
+        let tallies = run(worlds, &plan, &findings, plant)?;
+        let report = Report::new(&plan, jobs, start.elapsed(), &tallies, findings.list());
+        junit.map_or(Ok(()), |out| out.write(&junit::text(&report)?))?;
+        json.map_or(Ok(()), |out| out.write(&report.json()?))?;
+        super::print(&text::text(&report))?;
+        Ok(report.verdict.into())
+    }
+
+    fn worlds(&self) -> Result<Vec<World>> {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        (0..self.jobs.map_or_else(cores, usize::from)).map(|_| self.place.world()).collect()
+    }
+}
+
+/// Every world gets a thread; the counts of all of them.
+fn run(worlds: Vec<World>, plan: &Plan, findings: &Findings, plant: Plant) -> Result<Tallies> {
+    let progress = progress::Progress::new(plan);
+    std::thread::scope(|scope| {
+        let (alive, watch) = std::sync::mpsc::channel::<()>();
+        let mut threads = Vec::new();
+        for mut world in worlds {
+            let (alive, progress) = (alive.clone(), &progress);
+            let work = move || {
+                let _alive = alive;
+                plant.within(|| quietly(|| worker::work(plan, &mut world, findings, progress)))
+            };
+            let thread = std::thread::Builder::new().spawn_scoped(scope, work);
+            threads.push(thread.map_err(|e| Error::from_io("starting a thread", e))?);
+        }
+        drop(alive);
+        progress.show_until_all_are_gone(&watch);
+        let mut tallies = Tallies::default();
+        for thread in threads {
+            tallies.add(&thread.join().map_err(broken)?);
+        }
+        Ok(tallies)
+    })
+}
+
+/// The harness catches what panics in the system; this was something else.
+fn broken(panic: Box<dyn std::any::Any + Send>) -> Error {
+    let text = panic.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default();
+    Error::new(ErrorKind::Failed, format!("the harness itself panicked, `{text}`"))
+}
+
+/// A file that is written when all is done.
+struct Output<'a> {
+    path: &'a Path,
+    file: File,
+}
+
+impl<'a> Output<'a> {
+    fn create(path: &'a Path) -> Result<Self> {
+        let file = File::create(path).map_err(|e| Error::from_io(format!("creating {}", path.display()), e))?;
+        Ok(Self { path, file })
+    }
+
+    fn write(mut self, text: &str) -> Result<()> {
+        let written = self.file.write_all(text.as_bytes());
+        written.map_err(|e| Error::from_io(format!("writing {}", self.path.display()), e))
+    }
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    use std::hash::{BuildHasher, RandomState};
+    match text {
+        // A hasher's keys are the one randomness that the standard library has.
+        "random" => Ok(RandomState::new().hash_one(std::process::id())),
+        number => number.parse().map_err(|_| "a number below 2^64 or `random` is expected".to_owned()),
+    }
+}
+
+/// Whether nothing more is to be begun.
+fn stopped(findings: &Findings) -> bool {
+    interrupt::requested() || findings.are_enough()
+}

@@ -1,0 +1,63 @@
+//! What a run must have met to mean anything: a harness that never saw an end has not tested ends.
+
+use disklayer_sqlite::harness::{Exercise, Sight};
+use serde::Serialize;
+
+use super::tally::Tally;
+
+/// Percentages mean nothing over fewer scripts.
+const SHARES_FROM: u64 = 2000;
+/// Rare things may be missing among fewer scripts.
+const SIGHTS_FROM: u64 = 20_000;
+/// The largest part of all operations that may be refusals.
+const MOST_REFUSED: u64 = 20;
+
+const SHARES: [(Sight, u64); 3] = [(Sight::Files, 30), (Sight::ThreeLayers, 30), (Sight::UnequalSizes, 20)];
+
+/// The part of all scripts that had something.
+#[derive(Serialize)]
+pub(super) struct Share {
+    /// What they had.
+    pub(super) what: &'static str,
+    pub(super) percent: f64,
+    /// The least that is demanded.
+    pub(super) at_least: u64,
+}
+
+pub(super) fn shares(total: &Tally) -> Vec<Share> {
+    let share = |(sight, at_least)| Share {
+        what: Sight::text(sight),
+        percent: percent(total.exercise.seen(sight), total.scripts),
+        at_least,
+    };
+    SHARES.map(share).into()
+}
+
+/// What was demanded and not met, each in a sentence. Over a base the sights depend on its size and are not demanded.
+pub(super) fn unmet(total: &Tally, base: Option<u64>) -> Vec<String> {
+    let mut unmet = Vec::new();
+    if total.scripts - total.divergences >= SHARES_FROM {
+        for Share { what, percent, at_least } in shares(total) {
+            if percent < at_least as f64 {
+                unmet.push(format!("{percent:.1} % of the scripts had {what}, and {at_least} % must"));
+            }
+        }
+        let refused = percent(total.exercise.refused, total.exercise.executed());
+        if refused > MOST_REFUSED as f64 {
+            unmet.push(format!("{refused:.1} % of the operations were refused, and {MOST_REFUSED} % may be"));
+        }
+    }
+    if total.scripts - total.divergences >= SIGHTS_FROM && base.is_none() {
+        let missing = unseen(&total.exercise).map(|sight| format!("never met: {}", sight.text()));
+        unmet.extend(missing);
+    }
+    unmet
+}
+
+fn unseen(exercise: &Exercise) -> impl Iterator<Item = &'static Sight> {
+    Sight::ALL.iter().filter(|&&sight| exercise.seen(sight) == 0)
+}
+
+pub(super) fn percent(part: u64, whole: u64) -> f64 {
+    part as f64 * 100.0 / whole.max(1) as f64
+}

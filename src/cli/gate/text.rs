@@ -1,0 +1,110 @@
+//! The report for people: the verdict first, then what it rests on.
+
+use std::fmt::Write;
+
+use super::super::table::{counted, name_and_numbers, rounded};
+use super::demands::percent;
+use super::findings::{Finding, MOST};
+use super::report::{Counts, LAYERS, Outcome, Report};
+
+pub(super) fn text(report: &Report) -> String {
+    let mut text = verdict(report) + "\n";
+    for unmet in &report.unmet {
+        let _ = writeln!(text, "      {unmet}");
+    }
+    let parts = [suites(report), operations(report), sights(report), shares(report)];
+    parts.iter().for_each(|part| text += &format!("\n{part}"));
+    report.findings.iter().for_each(|finding| text += &format!("\n{}", told(finding)));
+    if report.findings.len() >= MOST {
+        let _ = writeln!(text, "\nStopped after {} kinds of divergence.", report.findings.len());
+    }
+    text
+}
+
+/// One line that says it all.
+fn verdict(report: &Report) -> String {
+    let Report { total, seconds, seed, trace, .. } = report;
+    let found = match (report.verdict, total.divergences) {
+        (Outcome::Pass, _) => String::new(),
+        (Outcome::Interrupted, _) => ": interrupted, nothing found".to_owned(),
+        (Outcome::Fail, 0) => ": too little was exercised".to_owned(),
+        (Outcome::Fail, times) => {
+            let kinds = counted(report.findings.len() as u64, "kind");
+            format!(": {} of {kinds}", counted(times, "divergence"))
+        }
+    };
+    let word = match report.verdict {
+        Outcome::Pass => "PASS",
+        Outcome::Fail => "FAIL",
+        Outcome::Interrupted => "STOP",
+    };
+    let rate = total.scripts as f64 / seconds.max(0.001);
+    let (operations, sectors) = (rounded(total.operations), rounded(total.sectors_compared));
+    format!(
+        "{word}  {} scripts, {operations} operations, {sectors} sectors compared in {seconds:.1} s \
+         ({rate:.0} scripts/s), seed {seed}, trace {trace}{found}",
+        total.scripts
+    )
+}
+
+fn suites(report: &Report) -> String {
+    let head = ["suite", "scripts", "operations", "refused", "sectors compared", "divergences"];
+    let line = |counts: &Counts| {
+        vec![
+            counts.name.to_owned(),
+            counts.scripts.to_string(),
+            counts.operations.to_string(),
+            format!("{:.1} %", percent(counts.refusals, counts.operations)),
+            counts.sectors_compared.to_string(),
+            counts.divergences.to_string(),
+        ]
+    };
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    rows.extend(report.suites.iter().chain([&report.total]).map(line));
+    name_and_numbers(&rows)
+}
+
+fn operations(report: &Report) -> String {
+    let mut rows = vec![vec!["operation met first".to_owned()]];
+    rows[0].extend(LAYERS.map(|layer| layer.to_string()));
+    rows.extend(report.operations_by_layer.iter().map(|line| {
+        let counts = LAYERS.map(|layer| line.layers.get(&layer.to_string()).copied().unwrap_or(0).to_string());
+        std::iter::once(line.operation.clone()).chain(counts).collect()
+    }));
+    name_and_numbers(&rows)
+}
+
+fn sights(report: &Report) -> String {
+    let mut rows = vec![vec!["met".to_owned(), "times".to_owned()]];
+    rows.extend(report.sights.iter().map(|seen| vec![seen.what.to_owned(), seen.count.to_string()]));
+    name_and_numbers(&rows)
+}
+
+fn shares(report: &Report) -> String {
+    let mut text = String::new();
+    for share in &report.shares {
+        let _ = writeln!(
+            text,
+            "  {:.1} % of the scripts had {} (at least {} %)",
+            share.percent, share.what, share.at_least
+        );
+    }
+    let medians = &report.medians;
+    let _ = writeln!(
+        text,
+        "  medians: {} layers, disks of {} sectors, requests of {} sectors",
+        medians.stack_depth, medians.disk_sectors, medians.request_sectors
+    );
+    text
+}
+
+/// A finding: what happened, the script, and how to see it again.
+fn told(finding: &Finding) -> String {
+    let Finding { name, suite, case, times, story, script, replay, .. } = finding;
+    let times = if *times == 1 { String::new() } else { format!(", {times} times") };
+    let mut text = format!("{name}: suite {suite}, script {case}{times}\n");
+    for line in story.lines().chain([""]).chain(script.lines()) {
+        let _ = writeln!(text, "{}", format!("    {line}").trim_end());
+    }
+    text + &format!("  {replay}\n")
+}

@@ -1,0 +1,21 @@
+//! Ctrl-C: the first asks everything to come to its end, the second does not ask.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use disklayer_sqlite::error::{Error, ErrorKind, Result};
+
+static REQUESTED: AtomicBool = AtomicBool::new(false);
+
+pub(super) fn listen() -> Result<()> {
+    ctrlc::set_handler(|| {
+        if REQUESTED.swap(true, Relaxed) {
+            std::process::exit(130);
+        }
+    })
+    .map_err(|e| Error::new(ErrorKind::Io, "listening for Ctrl-C").because(e))
+}
+
+/// Whether to come to an end.
+pub(super) fn requested() -> bool {
+    REQUESTED.load(Relaxed)
+}

@@ -1,0 +1,50 @@
+//! Where scripts run, and the disk image that lies under them.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use disklayer_sqlite::error::{Error, ErrorKind, Result};
+use disklayer_sqlite::harness::World;
+use disklayer_sqlite::layer::{FileDisk, LayerIo, Mode};
+
+/// Syncs only cost time here, so memory is better.
+const MEMORY: &str = "/dev/shm";
+
+#[derive(Args, Clone)]
+pub(super) struct Place {
+    /// Put a real disk image under the stacks, read only; its size is a multiple of 512 bytes
+    #[arg(long, value_name = "IMAGE")]
+    pub(super) base: Option<PathBuf>,
+    /// Where the layers' files go [default: $TMPDIR, else /dev/shm, else where temporary files go]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+impl Place {
+    /// A new world.
+    pub(super) fn world(&self) -> Result<World> {
+        let world = match (&self.dir, std::env::var_os("TMPDIR")) {
+            (Some(dir), _) => World::new(Some(dir)),
+            (None, Some(dir)) if !dir.is_empty() => World::new(Some(Path::new(&dir))),
+            (None, _) => World::new(Some(Path::new(MEMORY))).or_else(|_| World::new(Some(&std::env::temp_dir()))),
+        }?;
+        Ok(self.base.iter().fold(world, |world, base| world.with_base(base.clone())))
+    }
+
+    /// The size of the base in sectors of 512 bytes.
+    pub(super) fn base_sectors(&self) -> Result<Option<u64>> {
+        let Some(base) = &self.base else { return Ok(None) };
+        // Opening a pipe would wait for somebody to write to it.
+        if std::fs::metadata(base).is_ok_and(|info| !info.is_file() && !info.is_dir()) {
+            let what = format!("{} is not a file, and a disk image is one", base.display());
+            return Err(Error::new(ErrorKind::NotADisk, what));
+        }
+        FileDisk::open(base, 512, Mode::ReadOnly).map(|disk| Some(disk.metadata().geometry.sector_count()))
+    }
+
+    /// The options that replaying in this place takes.
+    pub(super) fn options(&self) -> String {
+        let base = self.base.as_ref().map(|base| format!(" --base {}", super::shell(&base.display().to_string())));
+        base.unwrap_or_default()
+    }
+}

@@ -1,0 +1,84 @@
+//! Saved scripts, from wherever they were kept.
+
+use super::Place;
+
+const SCRIPT: &str = "\
+# Unmap of a cached sector showed the layer below.
+disk 512
+layer sqlite 64 diff
+layer ram 64 read-cache
+layer file 96 filled 9
+write 40 3 stamp 7
+unmap 41 1
+reopen
+read 39 3
+read 64 1
+";
+
+#[test]
+fn a_directory_is_replayed_with_the_directories_in_it() {
+    let place = Place::new();
+    std::fs::create_dir_all(place.path("scripts/old")).expect("directories");
+    place.write("scripts/one.script", SCRIPT);
+    place.write("scripts/old/two.script", SCRIPT);
+    place.write("scripts/README", "not a script");
+    place.run("replay scripts").says_first(0, "PASS  2 scripts, 10 operations (2 refused), ");
+}
+
+#[test]
+fn the_trace_shows_each_step_and_what_it_touched() {
+    let place = Place::new();
+    place.write("a.script", SCRIPT);
+    let ran = place.run("replay --trace a.script");
+    ran.says_first(0, "PASS  1 script, ");
+    let steps: Vec<Vec<&str>> = ran.out.lines().skip(3).map(|line| line.split_whitespace().collect()).collect();
+    let steps: Vec<String> = steps.iter().map(|words| words.join(" ")).collect();
+    let expected = [
+        "0 write 40 3 stamp 7 done @0: 3 written",
+        "1 unmap 41 1 done @0: 1 unmapped",
+        "2 reopen done",
+        "3 read 39 3 done @0: 3 read; @1: 1 read, 1 filled; @2: 1 read",
+        "4 read 64 1 refused (out of range)",
+    ];
+    assert_eq!(steps, expected);
+}
+
+#[test]
+fn what_proptest_has_left_is_replayed() {
+    let place = Place::new();
+    let state = "(disk 512; layer sqlite 64, [write 0 1 stamp 1, read 0 1]";
+    let text = format!(
+        "# Seeds for failure cases.\n\
+         cc 01 # shrinks to (initial_state, transitions, seen_counter) = {state}, None)\n\
+         cc 02 # shrinks to (initial_state, transitions, seen_counter) = {state}, Some(3))\n\
+         cc 03 # shrinks to script = disk 512 in-memory; layer sqlite 8; read 0 1\n"
+    );
+    place.write("main.txt", &text);
+    let ran = place.run("replay main.txt --trace");
+    ran.says_first(0, "PASS  3 scripts, 5 operations (0 refused), ");
+    assert!(["main.txt:2\n", "main.txt:3\n", "main.txt:4\n"].iter().all(|name| ran.out.contains(name)), "{}", ran.out);
+}
+
+#[test]
+fn a_wrong_line_is_named_and_nothing_is_run() {
+    let place = Place::new();
+    place.write("good.script", SCRIPT);
+    place.write("wrong.script", format!("{SCRIPT}raed 1 1\n"));
+    place.run("replay good.script wrong.script").refuses(&["wrong.script: line 11, `raed 1 1`: expected an operation"]);
+}
+
+#[test]
+fn somebody_elses_disk_is_not_replayed() {
+    let place = Place::new();
+    place.write("own.script", "disk 512\nlayer own 8\nread 0 1\n");
+    place.run("replay own.script").refuses(&["own.script", "somebody's own disk"]);
+}
+
+#[test]
+fn nothing_to_replay_is_no_pass() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("empty")).expect("a directory");
+    place.run("replay empty").refuses(&["empty", "no file *.script"]);
+    place.run("replay missing.script").refuses(&["missing.script", "not found"]);
+    assert_eq!(place.run("replay").code, Some(2));
+}
