@@ -8,6 +8,8 @@ use crate::script::{Op, Touched};
 
 /// A layer up to this many sectors is compared whole; of a larger one its extents, and what was touched.
 const WHOLE: u64 = 4096;
+/// Of what an operation touched on a large layer, so many sectors at either end.
+const END: u64 = 64;
 /// So many sectors at a time.
 const CHUNK: u64 = 512;
 
@@ -84,11 +86,8 @@ impl Comparer {
                 continue;
             }
             extents(index, &*layer, oracle)?;
-            for (sector, len) in done.iter().filter_map(Op::range) {
-                let start = sector.saturating_sub(1).min(count);
-                let end = sector.saturating_add(len).saturating_add(1).min(count);
-                self.part(index, &*layer, oracle, start..end.min(start + CHUNK))?;
-                self.part(index, &*layer, oracle, end.saturating_sub(CHUNK).max(start)..end)?;
+            for place in places(done, count) {
+                self.part(index, &*layer, oracle, place)?;
             }
         }
         Ok(())
@@ -119,6 +118,26 @@ impl Comparer {
         }
         Ok(())
     }
+}
+
+/// Where a large layer of `count` sectors has been touched: both ends of each operation and one sector on either side,
+/// in order and each once.
+fn places(done: &[Op], count: u64) -> Vec<std::ops::Range<u64>> {
+    let ends = |(sector, len): (u64, u64)| {
+        let start = sector.saturating_sub(1).min(count);
+        let end = sector.saturating_add(len).saturating_add(1).min(count);
+        [start..end.min(start + END), end.saturating_sub(END).max(start)..end]
+    };
+    let mut all: Vec<_> = done.iter().filter_map(Op::range).flat_map(ends).filter(|place| !place.is_empty()).collect();
+    all.sort_unstable_by_key(|place| place.start);
+    let mut places: Vec<std::ops::Range<u64>> = Vec::new();
+    for place in all {
+        match places.last_mut() {
+            Some(last) if place.start <= last.end => last.end = last.end.max(place.end),
+            _ => places.push(place),
+        }
+    }
+    places
 }
 
 /// A different byte for each step, never zero.
