@@ -59,12 +59,13 @@ impl Database {
         self.conn.is_readonly(MAIN_DB).unwrap_or(true)
     }
 
-    /// Lets go of the file; a database in memory goes back to its place.
+    /// Lets go of the file, without what is not committed; a database in memory goes back to its place.
     pub(super) fn close(self) -> Result<()> {
         match self.home {
             Some(home) => {
+                let undone = if self.conn.is_autocommit() { Ok(()) } else { self.conn.execute_batch("ROLLBACK") };
                 home.put_back(self.conn);
-                Ok(())
+                undone.map_err(|e| sql_error("undoing what is not committed", e))
             }
             None => self.conn.close().map_err(|(_, e)| sql_error("closing the file", e)),
         }
