@@ -122,9 +122,10 @@ fn connect_file(path: &Path, mode: Mode) -> Result<Connection> {
     .map_err(failed)?;
     guard(&conn).map_err(failed)?;
     let conn = match conn.is_readonly(MAIN_DB).map_err(failed)? {
-        false => conn.pragma_update(None, "locking_mode", "EXCLUSIVE").map(|()| conn).map_err(failed)?,
         true if needs_shared_memory(&conn) => connect_immutable(path, flags)?,
-        true => conn,
+        true if has_log(&conn).map_err(failed)? => conn,
+        // A reader without a log would let go of its lock after each read.
+        _ => conn.pragma_update(None, "locking_mode", "EXCLUSIVE").map(|()| conn).map_err(failed)?,
     };
     // The first read takes the lock: shared for a reader, exclusive for the writer.
     conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(failed)?;
@@ -149,6 +150,11 @@ fn needs_shared_memory(conn: &Connection) -> bool {
         Err(rusqlite::Error::SqliteFailure(e, _)) => matches!(e.code, ErrorCode::CannotOpen | ErrorCode::ReadOnly),
         _ => false,
     }
+}
+
+/// Whether the file is in WAL mode, as it is unless the original made it and nobody has written to it here.
+fn has_log(conn: &Connection) -> rusqlite::Result<bool> {
+    conn.query_row("PRAGMA journal_mode", [], |row| Ok(row.get_ref(0)?.as_str()? == "wal"))
 }
 
 /// On media that nobody can write to there is nothing to lock; a log that is left there cannot be read.
@@ -182,7 +188,8 @@ pub(super) fn sql_error(context: &str, error: rusqlite::Error) -> Error {
     let kind = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => ErrorKind::Busy,
         Some(ErrorCode::NotADatabase) => ErrorKind::NotADisk,
-        Some(ErrorCode::DatabaseCorrupt) => ErrorKind::Corrupt,
+        // Our statements are right, so what SQLite calls an error in them is a file that they do not fit.
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::Unknown) => ErrorKind::Corrupt,
         Some(ErrorCode::DiskFull) => ErrorKind::NoSpace,
         Some(ErrorCode::PermissionDenied) => ErrorKind::PermissionDenied,
         Some(_) => ErrorKind::Io,
