@@ -37,7 +37,7 @@ fn each_parent(claim: impl Fn(Arc<dyn LayerIo>)) {
 fn rule_14_push_keeps_the_bytes_and_the_lower_layer() {
     each_parent(|parent| {
         write(&*parent, 0, 9, 8);
-        let (disk, child) = (stack(&[parent.clone()]), Home::file());
+        let (disk, child) = (stack(std::slice::from_ref(&parent)), Home::file());
         disk.push(child.diff()).unwrap();
         assert_eq!(show(&disk, 0..8), BASE);
         write(&disk, 1, 1, 2);

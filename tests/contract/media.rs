@@ -99,7 +99,11 @@ impl Home {
     }
 
     pub(super) fn create(&self, geometry: Geometry) -> SqliteDiskLayer {
-        SqliteDiskLayer::create(self.location.clone(), format(geometry), Existing::Keep, &Options::default()).unwrap()
+        self.try_create(geometry, Existing::Keep).unwrap()
+    }
+
+    pub(super) fn try_create(&self, geometry: Geometry, existing: Existing) -> Result<SqliteDiskLayer> {
+        SqliteDiskLayer::create(self.location.clone(), format(geometry), existing, &Options::default())
     }
 
     /// What becomes a differencing layer when it is stacked.

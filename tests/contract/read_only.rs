@@ -65,7 +65,7 @@ fn rule_13_reading_alone_leaves_the_file_as_it_is() {
     look(&layer, 0..4);
     layer.flush().unwrap();
     layer.close().unwrap();
-    assert_eq!(std::fs::read(home.path()).unwrap(), before);
+    assert!(std::fs::read(home.path()).unwrap() == before);
 }
 
 #[test]

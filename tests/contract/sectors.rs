@@ -34,7 +34,7 @@ fn rule_04_a_layer_fills_the_sectors_that_it_has_and_no_other_byte() {
 fn rule_04_a_read_gives_each_byte_of_each_sector_in_its_place() {
     each_layer(disk_of(150), |name, layer| {
         // No two sectors, and no two bytes near each other, are alike.
-        let data: Vec<u8> = (0..150 * 512_u32).map(|at| (at ^ at / 512 * 37) as u8).collect();
+        let data: Vec<u8> = (0..150 * 512_u32).map(|at| (at ^ (at / 512 * 37)) as u8).collect();
         layer.write(0, &data, Durability::Flushed).unwrap();
         let mut buf = vec![0xee; 131 * 512];
         layer.read(13, &mut buf, &mut SectorMarker::new(13..144)).unwrap();
