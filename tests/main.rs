@@ -1,6 +1,7 @@
 //! The one test binary.
 
 mod command;
+mod contract;
 mod engines;
 mod house;
 mod own_disks;

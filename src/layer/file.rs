@@ -59,7 +59,10 @@ impl FileDisk {
     pub fn create(path: &Path, geometry: Geometry) -> Result<Self> {
         let failed = |source| Error::from_io(format!("creating the disk image {}", path.display()), source);
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path).map_err(failed)?;
-        file.set_len(geometry.len()).map_err(failed)?;
+        if let Err(error) = file.set_len(geometry.len()) {
+            let _ = std::fs::remove_file(path);
+            return Err(failed(error));
+        }
         Ok(Self { path: path.to_owned(), file: RwLock::new(file), geometry, access: Access::ReadWrite })
     }
 

@@ -146,6 +146,15 @@ enum State {
     Closed,
 }
 
+impl State {
+    /// Lets go of the file as it is, so that it can be opened again.
+    fn fail(&mut self) {
+        if let Self::Open(session) = std::mem::replace(self, Self::Failed) {
+            session.abandon();
+        }
+    }
+}
+
 impl SqliteDiskLayer {
     /// Opens an existing layer.
     ///
@@ -200,7 +209,7 @@ impl SqliteDiskLayer {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|poisoned: PoisonError<_>| {
             let mut state = poisoned.into_inner();
-            *state = State::Failed;
+            state.fail();
             state
         })
     }
@@ -210,7 +219,7 @@ impl SqliteDiskLayer {
         let State::Open(session) = &mut *state else { return Err(self.refusal(&state)) };
         let result = work(session);
         if session.has_lost_changes() {
-            *state = State::Failed;
+            state.fail();
         }
         result
     }

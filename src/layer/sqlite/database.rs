@@ -62,12 +62,13 @@ impl Database {
         self.conn.is_readonly(MAIN_DB).unwrap_or(true)
     }
 
-    /// Lets go of the file; a database in memory goes back to its place.
+    /// Lets go of the file, without what is not committed; a database in memory goes back to its place.
     pub(super) fn close(self) -> Result<()> {
         match self.home {
             Some(home) => {
+                let undone = if self.conn.is_autocommit() { Ok(()) } else { self.conn.execute_batch("ROLLBACK") };
                 home.put_back(self.conn);
-                Ok(())
+                undone.map_err(|e| sql_error("undoing what is not committed", e))
             }
             None => self.conn.close().map_err(|(_, e)| sql_error("closing the file", e)),
         }
@@ -125,9 +126,10 @@ fn connect_file(path: &Path, mode: Mode) -> Result<Connection> {
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     guard(&conn).map_err(failed)?;
     let conn = match conn.is_readonly(MAIN_DB).map_err(failed)? {
-        false => conn.pragma_update(None, "locking_mode", "EXCLUSIVE").map(|()| conn).map_err(failed)?,
         true if needs_shared_memory(&conn) => connect_immutable(path, flags)?,
-        true => conn,
+        true if has_log(&conn).map_err(failed)? => conn,
+        // A reader without a log would let go of its lock after each read.
+        _ => conn.pragma_update(None, "locking_mode", "EXCLUSIVE").map(|()| conn).map_err(failed)?,
     };
     // The first read takes the lock: shared for a reader, exclusive for the writer.
     conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(failed)?;
@@ -152,6 +154,11 @@ fn needs_shared_memory(conn: &Connection) -> bool {
         Err(rusqlite::Error::SqliteFailure(e, _)) => matches!(e.code, ErrorCode::CannotOpen | ErrorCode::ReadOnly),
         _ => false,
     }
+}
+
+/// Whether the file is in WAL mode, as it is unless the original made it and nobody has written to it here.
+fn has_log(conn: &Connection) -> rusqlite::Result<bool> {
+    conn.query_row("PRAGMA journal_mode", [], |row| Ok(row.get_ref(0)?.as_str()? == "wal"))
 }
 
 /// On media that nobody can write to there is nothing to lock; a log that is left there cannot be read.
@@ -185,7 +192,8 @@ pub(super) fn sql_error(context: &str, error: rusqlite::Error) -> Error {
     let kind = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => ErrorKind::Busy,
         Some(ErrorCode::NotADatabase) => ErrorKind::NotADisk,
-        Some(ErrorCode::DatabaseCorrupt) => ErrorKind::Corrupt,
+        // Our statements are right, so what SQLite calls an error in them is a file that they do not fit.
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::Unknown) => ErrorKind::Corrupt,
         Some(ErrorCode::DiskFull) => ErrorKind::NoSpace,
         Some(ErrorCode::PermissionDenied) => ErrorKind::PermissionDenied,
         Some(_) => ErrorKind::Io,

@@ -159,15 +159,17 @@ fn check_columns(conn: &Connection, table: &str, expected: &[Column]) -> Result<
     if plain != Some(true) {
         return Err(corrupt(&format!("{table} is not a plain table")));
     }
-    let sql = "SELECT name, upper(type), pk, hidden FROM pragma_table_xinfo(?1) ORDER BY cid";
+    // A column that is NOT NULL would store its default in the place of zeros, which are NULL.
+    let sql = "SELECT name, upper(type), pk, hidden OR (name = 'data' AND \"notnull\") \
+               FROM pragma_table_xinfo(?1) ORDER BY cid";
     let mut statement = conn.prepare(sql).map_err(failed)?;
     let mut rows = statement.query([table]).map_err(failed)?;
     let mut expected = expected.iter();
     while let Some(row) = rows.next().map_err(failed)? {
         let actual: (String, String, i64, i64) =
             (|| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))().map_err(failed)?;
-        let (name, ty, pk, hidden) = &actual;
-        if !expected.next().is_some_and(|e| e.0 == name && e.1 == ty && e.2 == (*pk > 0) && *hidden == 0) {
+        let (name, ty, pk, strange) = &actual;
+        if !expected.next().is_some_and(|e| e.0 == name && e.1 == ty && e.2 == (*pk > 0) && *strange == 0) {
             return Err(corrupt(&format!("column {name} of table {table} is not as it should be")));
         }
     }

@@ -170,6 +170,12 @@ impl Session {
         committed.and(closed)
     }
 
+    /// Lets go of the file without what is not yet committed.
+    pub(super) fn abandon(self) {
+        // The failure that led here is the one that is reported.
+        let _ = self.database.close();
+    }
+
     pub(super) fn commit(&mut self) -> Result<()> {
         if self.database.conn.is_autocommit() {
             return Ok(());
@@ -205,7 +211,7 @@ impl Session {
         }
         match result {
             Ok(()) => {
-                self.dirty += bytes;
+                self.dirty = self.dirty.saturating_add(bytes);
                 if self.dirty > self.dirty_limit { self.commit() } else { Ok(()) }
             }
             Err(error) => {

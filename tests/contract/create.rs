@@ -1,0 +1,198 @@
+//! Rule 20: a new layer where something old may be.
+
+use std::path::Path;
+
+use disklayer_sqlite::error::{ErrorKind, Result};
+use disklayer_sqlite::layer::{
+    Existing, FileDisk, FormatOnAttachSqliteDiskLayer, FormatParams, IncompleteFormatParams, LayerIo, Mode, Options,
+    SqliteDiskLayer,
+};
+use disklayer_sqlite::stack::{DiskAccess, LayerConfiguration, LayeredDisk};
+
+use super::child::Child;
+use super::media::{Home, disk_of, format, full_ram, look, plain, refused, show, write};
+use super::open::bytes_of;
+
+fn create(home: &Home, format: FormatParams, existing: Existing) -> Result<SqliteDiskLayer> {
+    SqliteDiskLayer::create(home.path(), format, existing, &Options::default())
+}
+
+/// A differencing layer that replaces whatever is there.
+fn replacing(home: &Home, format: IncompleteFormatParams) -> LayerConfiguration {
+    let options = Options::default();
+    LayerConfiguration::new(FormatOnAttachSqliteDiskLayer::new(home.path(), format, Existing::Replace, options))
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// A layer of 4 sectors, full of ones, closed.
+fn old() -> Home {
+    let home = Home::file();
+    let layer = home.create(disk_of(4));
+    write(&layer, 0, 1, 4);
+    layer.close().unwrap();
+    home
+}
+
+#[test]
+fn rule_20_a_new_layer_is_there_and_nothing_else_is_left_behind() {
+    let home = Home::file();
+    home.create(disk_of(4)).close().unwrap();
+    assert_eq!(names(home.directory()), ["layer.dbhd"]);
+    assert_eq!(look(&home.open(), 0..4), [None; 4]);
+}
+
+#[test]
+fn rule_20_a_file_that_is_not_empty_is_refused_and_keeps_its_bytes() {
+    for home in [old(), Home::file()] {
+        if !home.path().exists() {
+            std::fs::write(home.path(), "a letter").unwrap();
+        }
+        let before = bytes_of(&home.path());
+        refused(create(&home, format(disk_of(8)), Existing::Keep), ErrorKind::AlreadyExists);
+        assert!(bytes_of(&home.path()) == before);
+        assert_eq!(names(home.directory()), ["layer.dbhd"]);
+    }
+    let home = Home::memory();
+    write(&home.create(disk_of(4)), 0, 1, 1);
+    refused(home.try_create(disk_of(8), Existing::Keep), ErrorKind::AlreadyExists);
+    assert_eq!(look(&home.open(), 0..2), [Some(1), None]);
+}
+
+#[test]
+fn rule_20_an_empty_file_is_replaced() {
+    for existing in [Existing::Keep, Existing::Replace] {
+        let home = Home::file();
+        std::fs::write(home.path(), []).unwrap();
+        write(&create(&home, format(disk_of(4)), existing).unwrap(), 0, 1, 1);
+        assert_eq!(look(&home.open(), 0..2), [Some(1), None]);
+    }
+}
+
+#[test]
+fn rule_20_whoever_says_so_replaces_what_is_there() {
+    for content in ["a letter".as_bytes().to_vec(), vec![0xff; 10_000], b"SQLite format 3\0".to_vec()] {
+        let home = Home::file();
+        std::fs::write(home.path(), content).unwrap();
+        std::fs::write(home.path().with_extension("dbhd-wal"), "a log of nobody").unwrap();
+        create(&home, format(disk_of(8)), Existing::Replace).unwrap().close().unwrap();
+        assert_eq!(look(&home.open(), 0..8), [None; 8]);
+    }
+    for home in Home::both() {
+        let layer = home.create(disk_of(4));
+        let identity = layer.metadata().identity;
+        write(&layer, 0, 1, 4);
+        layer.close().unwrap();
+        let layer = home.try_create(disk_of(8), Existing::Replace).unwrap();
+        assert_ne!(layer.metadata().identity, identity);
+        assert_eq!(look(&layer, 0..8), [None; 8]);
+    }
+}
+
+#[test]
+fn rule_20_a_log_with_frames_is_not_replayed_into_the_new_layer() {
+    let home = Home::file();
+    let layer = home.create(disk_of(4));
+    write(&layer, 0, 1, 4);
+    layer.flush().unwrap();
+    let copy = super::power::copy_of(&home);
+    assert!(!bytes_of(&copy.path())[1].is_empty());
+    create(&copy, format(disk_of(8)), Existing::Replace).unwrap().close().unwrap();
+    assert_eq!(look(&copy.open(), 0..8), [None; 8]);
+    // Nor is one whose database is gone.
+    let orphan = super::power::copy_of(&home);
+    std::fs::remove_file(orphan.path()).unwrap();
+    create(&orphan, format(disk_of(8)), Existing::Keep).unwrap().close().unwrap();
+    assert_eq!(look(&orphan.open(), 0..8), [None; 8]);
+}
+
+#[test]
+fn rule_20_wrong_parameters_destroy_nothing() {
+    let home = old();
+    let before = bytes_of(&home.path());
+    for (len, sector_size) in [(0, 512), (100, 512), (1 << 63, 512), (4096, 0), (4096, 100), (4096, 256), (512, 4096)] {
+        let format = FormatParams { logically_read_only: false, len, sector_size };
+        refused(create(&home, format, Existing::Replace), ErrorKind::InvalidGeometry);
+    }
+    for len in [0, 100, 1 << 63] {
+        let layer = replacing(&home, IncompleteFormatParams { len: Some(len), ..Default::default() });
+        let disk = LayeredDisk::new(vec![layer, plain(&full_ram(disk_of(4), 9))], DiskAccess::Writable);
+        refused(disk, ErrorKind::InvalidGeometry);
+    }
+    let alone = LayeredDisk::new(vec![replacing(&home, Default::default())], DiskAccess::Writable);
+    refused(alone, ErrorKind::NothingBelow);
+    assert!(bytes_of(&home.path()) == before);
+    assert_eq!(names(home.directory()), ["layer.dbhd"]);
+}
+
+#[test]
+fn rule_20_a_file_that_somebody_has_open_is_busy_and_nothing_changes() {
+    let home = old();
+    for mode in [Mode::ReadWrite, Mode::ReadOnly] {
+        let owner = home.try_open(mode).unwrap();
+        let before = bytes_of(&home.path());
+        refused(create(&home, format(disk_of(8)), Existing::Replace), ErrorKind::Busy);
+        assert!(bytes_of(&home.path()) == before);
+        assert_eq!(look(&owner, 0..4), [Some(1); 4]);
+        owner.close().unwrap();
+    }
+    for part in ["writer", "reader"] {
+        let mut other = Child::start(part, &home.path());
+        other.expect("open");
+        let before = bytes_of(&home.path());
+        refused(create(&home, format(disk_of(8)), Existing::Replace), ErrorKind::Busy);
+        assert!(bytes_of(&home.path()) == before);
+        other.finish();
+    }
+    assert!(names(home.directory()).iter().all(|name| !name.ends_with(".new")));
+    assert_eq!(look(&home.open(), 0..4), [Some(1); 4]);
+}
+
+#[test]
+fn rule_20_what_is_no_file_is_not_replaced() {
+    let home = Home::file();
+    std::fs::create_dir(home.path()).unwrap();
+    for existing in [Existing::Keep, Existing::Replace] {
+        refused(create(&home, format(disk_of(8)), existing), ErrorKind::NotADisk);
+    }
+    assert_eq!(names(home.directory()), ["layer.dbhd"]);
+    let nowhere = home.directory().join("nowhere/layer.dbhd");
+    let created = SqliteDiskLayer::create(nowhere, format(disk_of(8)), Existing::Keep, &Options::default());
+    assert!(created.is_err());
+}
+
+#[test]
+fn rule_20_a_draft_that_was_left_behind_is_in_nobodys_way() {
+    let home = Home::file();
+    std::fs::write(home.directory().join("layer.dbhd.new"), "half of a draft").unwrap();
+    home.create(disk_of(4)).close().unwrap();
+    assert_eq!(names(home.directory()), ["layer.dbhd"]);
+}
+
+#[test]
+fn rule_20_a_raw_file_is_not_overwritten_and_none_is_left_where_there_is_no_room() {
+    let home = Home::file();
+    let path = home.directory().join("raw");
+    std::fs::write(&path, []).unwrap();
+    refused(FileDisk::create(&path, disk_of(4)), ErrorKind::AlreadyExists);
+    std::fs::write(&path, [1; 512]).unwrap();
+    refused(FileDisk::create(&path, disk_of(4)), ErrorKind::AlreadyExists);
+    assert_eq!(std::fs::read(&path).unwrap(), [1; 512]);
+    let large = home.directory().join("large");
+    let created = FileDisk::create(&large, disk_of(i64::MAX as u64 / 512));
+    assert_eq!(created.is_ok(), large.exists(), "a file of a disk that could not be created is left behind");
+}
+
+#[test]
+fn rule_20_a_pushed_layer_is_not_put_over_a_file_and_the_disk_stays() {
+    let home = old();
+    let disk = super::media::stack(&[full_ram(disk_of(4), 9)]);
+    refused(disk.push(home.diff()), ErrorKind::AlreadyExists);
+    assert_eq!((disk.layer_count(), show(&disk, 0..4)), (1, vec![9; 4]));
+    assert_eq!(look(&home.open(), 0..4), [Some(1); 4]);
+}

@@ -1,0 +1,130 @@
+//! Rule 19 again: any bytes at all.
+
+use disklayer_sqlite::error::ErrorKind;
+use disklayer_sqlite::layer::{Below, Durability, LayerIo, Mode, SectorMarker, SqliteDiskLayer};
+
+use super::media::{Home, disk_of, write};
+use super::open::{bytes_of, sound};
+
+/// Uses a layer whose file is not what it was: errors are fine, and panics are not.
+fn is_used(layer: &SqliteDiskLayer) {
+    let mut marker = SectorMarker::new(0..8);
+    let _ = layer.read(0, &mut [0; 4096], &mut marker);
+    let _ = layer.next_extent(0);
+    let _ = layer.write(2, &[7; 1024], Durability::Fua);
+    let _ = layer.unmap(0, 8, Below::Something);
+    let _ = layer.flush();
+    let _ = layer.close();
+}
+
+/// Opens what the bytes are: it is served, or refused with a kind that says why and every byte in its place.
+fn is_served_or_refused(home: &Home, what: &str) {
+    let before = bytes_of(&home.path());
+    for mode in [Mode::ReadOnly, Mode::ReadWrite] {
+        match home.try_open(mode) {
+            Ok(layer) => is_used(&layer),
+            Err(error) => {
+                let kinds = [ErrorKind::NotADisk, ErrorKind::Corrupt, ErrorKind::TooNew];
+                assert!(kinds.contains(&error.kind()), "{what}, {mode:?}: {error:?}");
+                assert!(bytes_of(&home.path()) == before, "{what}, {mode:?}: changed what it refused: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn rule_19_any_byte_of_a_file_may_be_another() {
+    let sound = bytes_of(&sound().path())[0].clone();
+    // The header in full, and samples of the rest.
+    let places = (0..112).chain((112..sound.len()).step_by(197));
+    let home = Home::file();
+    for place in places {
+        let values = [0xff, sound[place] ^ 0x10, 0, 1, 2, 0x7f];
+        for value in if place < 112 { &values[..] } else { &values[..2] }.iter().copied() {
+            let mut bytes = sound.clone();
+            bytes[place] = value;
+            remove_logs(&home);
+            std::fs::write(home.path(), bytes).unwrap();
+            is_served_or_refused(&home, &format!("byte {place} is {value}"));
+        }
+    }
+}
+
+#[test]
+fn rule_19_a_file_may_end_anywhere() {
+    let sound = bytes_of(&sound().path())[0].clone();
+    let home = Home::file();
+    let ends = (0..600).step_by(37).chain((600..sound.len()).step_by(509)).chain((4096..sound.len()).step_by(4096));
+    for end in ends.chain([99, 100, 101, 511, 512, 513]) {
+        remove_logs(&home);
+        std::fs::write(home.path(), &sound[..end]).unwrap();
+        is_served_or_refused(&home, &format!("{end} bytes"));
+    }
+}
+
+fn remove_logs(home: &Home) {
+    for suffix in ["dbhd-wal", "dbhd-shm"] {
+        let _ = std::fs::remove_file(home.path().with_extension(suffix));
+    }
+}
+
+/// A file and a log with frames, copied while the layer was open.
+fn with_log() -> [Vec<u8>; 2] {
+    let home = Home::file();
+    let layer = home.create(disk_of(8));
+    write(&layer, 1, 1, 3);
+    layer.flush().unwrap();
+    bytes_of(&super::power::copy_of(&home).path())
+}
+
+#[test]
+fn rule_19_any_byte_of_a_log_may_be_another_and_it_may_end_anywhere() {
+    let [file, log] = with_log();
+    assert!(log.len() > 4096);
+    let home = Home::file();
+    let put = |log: &[u8]| {
+        remove_logs(&home);
+        std::fs::write(home.path(), &file).unwrap();
+        std::fs::write(home.path().with_extension("dbhd-wal"), log).unwrap();
+    };
+    for place in (0..60).chain((60..log.len()).step_by(211)) {
+        let mut bytes = log.clone();
+        bytes[place] ^= 0x55;
+        put(&bytes);
+        is_served_or_refused(&home, &format!("byte {place} of the log"));
+        put(&log[..place]);
+        is_served_or_refused(&home, &format!("{place} bytes of the log"));
+    }
+}
+
+/// Pages that hold sectors are overwritten: what they held is an error or right, and never something else.
+#[test]
+fn rule_19_a_page_that_is_lost_is_an_error_and_never_data() {
+    let home = Home::file();
+    let layer = home.create(disk_of(200));
+    (0..200).for_each(|sector| write(&layer, sector, sector as u8 + 1, 1));
+    layer.close().unwrap();
+    let sound = bytes_of(&home.path())[0].clone();
+    let (mut served, mut errors) = (0, 0);
+    for page in 1..sound.len() / 4096 {
+        let mut bytes = sound.clone();
+        bytes[page * 4096..][..4096].fill(0xff);
+        remove_logs(&home);
+        std::fs::write(home.path(), bytes).unwrap();
+        let Ok(layer) = home.try_open(Mode::ReadOnly) else { continue };
+        for sector in 0..200 {
+            let (mut buf, mut marker) = ([0xee; 512], SectorMarker::new(sector..sector + 1));
+            match layer.read(sector, &mut buf, &mut marker) {
+                Ok(()) => {
+                    assert!(marker.is_set(sector) && buf == [sector as u8 + 1; 512], "page {page}, sector {sector}");
+                    served += 1;
+                }
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+                    errors += 1;
+                }
+            }
+        }
+    }
+    assert!(served > 0 && errors > 0, "{served} served, {errors} errors");
+}
