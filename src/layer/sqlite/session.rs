@@ -139,8 +139,8 @@ impl Session {
 
     pub(super) fn unmap(&mut self, range: Range<u64>, below: Below) -> Result<()> {
         self.change_generation()?;
-        // A row without data takes a few bytes.
-        let bytes = (range.end - range.start).saturating_mul(8);
+        // Counted as if they were data: what matters is that the limit is reached.
+        let bytes = (range.end - range.start).saturating_mul(self.geometry.sector_size().into());
         let bytes = if planted(Fault::CloseDropsUnmaps) { 0 } else { bytes };
         self.change(bytes, Statements::One, |layout, conn| layout.unmap(conn, range, below))
     }
