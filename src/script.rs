@@ -5,7 +5,7 @@
 //! ```
 //! use disklayer_sqlite::script::Script;
 //! let script: Script = "\
-//! # Unmap of a cached sector showed the layer below.
+//! ## Unmap of a cached sector showed the layer below.
 //! disk 512
 //! layer sqlite 64 diff
 //! layer ram 64 read-cache

@@ -84,6 +84,9 @@ fn a_base_image_is_used_and_left_as_it_was() {
     assert_eq!(report["verdict"].as_str(), Some("pass"), "{report:#}");
     let reads = &report["operations_by_layer"][0];
     assert!(reads["operation"] == "read" && reads["file"].as_u64() > Some(50), "{reads}");
+    let sights = report["sights"].as_array().expect("sights");
+    let refused = sights.iter().find(|sight| sight["what"] == "a stack that is refused").expect("refused stacks");
+    assert!(refused["count"].as_u64() < Some(15), "the base is in the way: {refused}");
     assert_eq!(std::fs::read(place.path("base.img")).expect("the base"), bytes);
     assert_eq!(changed(), before);
 }

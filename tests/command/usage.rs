@@ -40,6 +40,7 @@ fn wrong_paths_are_refused_before_anything_runs() {
 fn what_may_not_be_read_is_refused() {
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use std::os::unix::process::CommandExt;
+    use std::process::Command;
     let place = Place::new();
     let allow = |name: &str, mode| {
         std::fs::set_permissions(place.path(name), std::fs::Permissions::from_mode(mode)).expect("permissions");
@@ -52,11 +53,13 @@ fn what_may_not_be_read_is_refused() {
     for line in ["gate --base secret.img", "replay secret.script", "run secret.img secret.script"] {
         let mut command = place.command(line);
         if std::fs::metadata(place.path(".")).expect("the directory").uid() == 0 {
-            // The way to the binary may be closed to others.
+            // The way to the binary may be closed to others. It is copied by another process: while this one has it
+            // open to be written, and another test starts a child, it would be busy.
             let copy = place.path("disklayer");
-            std::fs::copy(env!("CARGO_BIN_EXE_disklayer"), &copy).expect("a copy of the command");
+            let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_disklayer")).arg(&copy).status();
+            assert!(copied.expect("cp").success());
             let words: Vec<_> = line.split_whitespace().collect();
-            command = std::process::Command::new(copy);
+            command = Command::new(copy);
             command.args(words).current_dir(place.path(".")).uid(65534).gid(65534);
         }
         let ran: super::Ran = command.output().expect("the command").into();
