@@ -1,5 +1,7 @@
 //! The one test binary.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod command;
 mod contract;
 mod engines;
