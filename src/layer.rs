@@ -6,7 +6,7 @@
 //! - `write_no_overwrite` fills absent sectors and leaves present ones; it is how a cache is filled.
 //! - A *disk* is a layer with every sector present.
 //! - Every call takes `&self`, may come from any thread, and is refused by the rules of
-//!   [`Geometry`](crate::geometry::Geometry) before anything else happens.
+//!   [`Geometry`] before anything else happens.
 //!
 //! Sectors are counted from the start of the layer; buffers are whole sectors.
 

@@ -167,7 +167,7 @@ fn rule_11_a_fill_excludes_overlapping_changes_until_it_has_landed() {
     let disk = LayeredDisk::new(vec![cache(&top), plain(&full_ram(disk_of(4), 9))], DiskAccess::Writable).unwrap();
     std::thread::scope(|threads| {
         threads.spawn(|| assert_eq!(show(&disk, 1..2), [9]));
-        is_filling.recv().unwrap();
+        is_filling.recv_timeout(Duration::from_secs(30)).unwrap();
         write(&disk, 1, 5, 1);
         disk.commit().unwrap();
         committed.send(()).unwrap();

@@ -34,16 +34,10 @@ impl Child {
         self.lines.next().map(Result::unwrap)
     }
 
-    /// Waits until the child says this.
+    /// The child must say this next.
+    #[track_caller]
     pub(super) fn expect(&mut self, wanted: &str) {
-        let mut heard = Vec::new();
-        while let Some(line) = self.line() {
-            if line == wanted {
-                return;
-            }
-            heard.push(line);
-        }
-        panic!("the child never said {wanted}, but: {heard:?}");
+        assert_eq!(self.line().as_deref(), Some(wanted));
     }
 
     /// Lets the child end in its own way.
