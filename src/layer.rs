@@ -192,11 +192,26 @@ pub trait LayerAttach {
     ///
     /// Whatever keeps it from becoming one.
     fn attach(self: Box<Self>, below: Option<&DiskLayerMetadata>) -> Result<Arc<dyn LayerIo>>;
+
+    /// What it would become over `below`, if it can tell; nothing changes. A stack that cannot be is refused by this
+    /// before attaching has made or destroyed anything.
+    ///
+    /// # Errors
+    ///
+    /// What attaching would refuse for the same reasons.
+    fn preview(&self, below: Option<&DiskLayerMetadata>) -> Result<Option<DiskLayerMetadata>> {
+        let _ = below;
+        Ok(None)
+    }
 }
 
 impl<L: LayerIo + 'static> LayerAttach for L {
     fn attach(self: Box<Self>, _below: Option<&DiskLayerMetadata>) -> Result<Arc<dyn LayerIo>> {
         Ok(Arc::from(self as Box<dyn LayerIo>))
+    }
+
+    fn preview(&self, _below: Option<&DiskLayerMetadata>) -> Result<Option<DiskLayerMetadata>> {
+        Ok(Some(self.metadata()))
     }
 }
 

@@ -92,7 +92,7 @@ struct Layer {
 }
 
 impl LayeredDisk {
-    /// A disk of these layers, top first. They are attached from the bottom up.
+    /// A disk of these layers, top first. They are attached from the bottom up, once the stack is known to be one.
     ///
     /// # Errors
     ///
@@ -100,6 +100,7 @@ impl LayeredDisk {
     /// `NothingBelow`, `CacheCannotBeFilled`, `ReadOnlyInWritePath`; `ParentMismatch`; whatever attaching a layer
     /// brings.
     pub fn new(layers: Vec<LayerConfiguration>, access: DiskAccess) -> Result<Self> {
+        validate::foresee(&layers, &[], access)?;
         let mut attached = Vec::with_capacity(layers.len());
         let mut below = None;
         for (index, configuration) in layers.into_iter().enumerate().rev() {
@@ -109,7 +110,7 @@ impl LayeredDisk {
             attached.push(layer);
         }
         attached.reverse();
-        validate::check(&attached, access)?;
+        validate::check(&candidates(&attached), access)?;
         Ok(Self { access, stack: RwLock::new(Stack::new(attached)) })
     }
 
@@ -265,16 +266,11 @@ fn attach(configuration: LayerConfiguration, below: Option<&DiskLayerMetadata>) 
     let LayerConfiguration { layer, write_through, read_cache, parent_check } = configuration;
     let io = layer.attach(below)?;
     let metadata = io.metadata();
-    if let Some(parent) = metadata.parent
-        && !parent.allows(below)
-    {
+    if let Err(error) = validate::check_parent(&metadata, below) {
         match (parent_check, below) {
             (ParentCheck::Adopt, Some(_)) if planted(Fault::AdoptionForgotten) => {}
             (ParentCheck::Adopt, Some(below)) => io.record_parent(&Parent::of(below))?,
-            _ => {
-                let what = "the layer was made over another disk than the one below it, or that one has changed since";
-                return Err(Error::new(ErrorKind::ParentMismatch, what));
-            }
+            _ => return Err(error),
         }
     }
     Ok(Layer { geometry: metadata.geometry, io, write_through, read_cache, visible: 0, noted: false })
@@ -294,6 +290,10 @@ impl std::fmt::Debug for LayeredDisk {
         let sizes: Vec<_> = stack.layers.iter().map(|layer| layer.geometry.sector_count()).collect();
         f.debug_struct("LayeredDisk").field("access", &self.access).field("sector_counts", &sizes).finish()
     }
+}
+
+fn candidates(layers: &[Layer]) -> Vec<validate::Candidate> {
+    layers.iter().map(validate::Candidate::from).collect()
 }
 
 /// Whether a layer takes writes.

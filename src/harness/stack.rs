@@ -359,4 +359,8 @@ impl LayerAttach for ObservedOnAttach {
         let layer = self.layer.attach(below)?;
         Ok(Arc::new(Observed::new(layer, self.counters)))
     }
+
+    fn preview(&self, below: Option<&DiskLayerMetadata>) -> Result<Option<DiskLayerMetadata>> {
+        self.layer.preview(below)
+    }
 }

@@ -39,6 +39,9 @@ impl FileDisk {
             let what = format!("{} is a directory, and a disk image is a file", path.display());
             return Err(Error::new(ErrorKind::NotADisk, what));
         }
+        // Before it is opened: what has no length, a pipe for one, might never open.
+        let geometry = Geometry::from_len(info.len(), sector_size)
+            .map_err(|e| Error::new(e.kind(), format!("the disk image {}", path.display())).because(e))?;
         let (file, access) = match mode {
             Mode::ReadOnly => (File::open(path).map_err(failed)?, Access::ReadOnly),
             Mode::ReadWrite => match OpenOptions::new().read(true).write(true).open(path) {
@@ -46,8 +49,6 @@ impl FileDisk {
                 Err(_) => (File::open(path).map_err(failed)?, Access::ReadOnly),
             },
         };
-        let geometry = Geometry::from_len(info.len(), sector_size)
-            .map_err(|e| Error::new(e.kind(), format!("the disk image {}", path.display())).because(e))?;
         Ok(Self { path: path.to_owned(), file: RwLock::new(file), geometry, access })
     }
 

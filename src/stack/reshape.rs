@@ -3,7 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{DiskAccess, LayerConfiguration, LayeredDisk, Stack, attach, seal_parent, takes_writes, validate, write};
+use super::{
+    DiskAccess, LayerConfiguration, LayeredDisk, Stack, attach, candidates, seal_parent, takes_writes, validate, write,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
 use crate::layer::{Durability, LayerIo, Presence, SectorMarker};
@@ -25,10 +27,13 @@ impl LayeredDisk {
         }
         // What was acknowledged must not depend on flushes that go to another layer from now on.
         write::flush(&stack)?;
+        let configuration = [configuration];
+        validate::foresee(&configuration, &stack.layers, self.access())?;
+        let [configuration] = configuration;
         let below = stack.layers[0].io.metadata();
         let layer = attach(configuration, Some(&below)).map_err(|e| e.at_layer(0))?;
         stack.layers.insert(0, layer);
-        if let Err(error) = validate::check(&stack.layers, self.access()) {
+        if let Err(error) = validate::check(&candidates(&stack.layers), self.access()) {
             stack.layers.remove(0);
             return Err(error);
         }
@@ -48,7 +53,7 @@ impl LayeredDisk {
     pub fn discard(&self) -> Result<Arc<dyn LayerIo>> {
         let mut stack = self.reshaped()?;
         below_top(&stack)?;
-        validate::check(&stack.layers[1..], self.access())?;
+        validate::check(&candidates(&stack.layers[1..]), self.access())?;
         let top = stack.layers.remove(0);
         stack.measure();
         Ok(top.io)

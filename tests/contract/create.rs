@@ -149,7 +149,7 @@ fn rule_20_a_file_that_somebody_has_open_is_busy_and_nothing_changes() {
         assert!(bytes_of(&home.path()) == before);
         other.finish();
     }
-    assert!(names(home.directory()).iter().all(|name| !name.ends_with(".new")));
+    assert!(names(home.directory()).iter().all(|name| !name.contains(".new")));
     assert_eq!(look(&home.open(), 0..4), [Some(1); 4]);
 }
 
@@ -167,11 +167,29 @@ fn rule_20_what_is_no_file_is_not_replaced() {
 }
 
 #[test]
-fn rule_20_a_draft_that_was_left_behind_is_in_nobodys_way() {
+fn rule_20_a_file_with_the_name_of_a_draft_is_in_nobodys_way_and_stays() {
     let home = Home::file();
-    std::fs::write(home.directory().join("layer.dbhd.new"), "half of a draft").unwrap();
+    let other = home.directory().join("layer.dbhd.new0");
+    std::fs::write(&other, "half of a draft, or somebody's own").unwrap();
     home.create(disk_of(4)).close().unwrap();
-    assert_eq!(names(home.directory()), ["layer.dbhd"]);
+    assert_eq!(names(home.directory()), ["layer.dbhd", "layer.dbhd.new0"]);
+    assert_eq!(std::fs::read_to_string(&other).unwrap(), "half of a draft, or somebody's own");
+}
+
+#[test]
+fn rule_20_a_stack_that_is_refused_has_destroyed_nothing() {
+    let home = old();
+    let before = bytes_of(&home.path());
+    let refusing = || replacing(&home, IncompleteFormatParams { logically_read_only: true, len: None });
+    let base = || LayerConfiguration::new(full_ram(disk_of(4), 9));
+    let kind = ErrorKind::ReadOnlyInWritePath;
+    refused(LayeredDisk::new(vec![refusing(), base()], DiskAccess::Writable), kind);
+    refused(LayeredDisk::new(vec![base()], DiskAccess::Writable).unwrap().push(refusing()), kind);
+    let mut lower = replacing(&home, IncompleteFormatParams::default());
+    lower.write_through = true;
+    let kind = ErrorKind::WriteThroughNotContiguous;
+    refused(LayeredDisk::new(vec![base(), lower, base()], DiskAccess::Writable), kind);
+    assert!(bytes_of(&home.path()) == before, "the old file has changed");
 }
 
 #[test]

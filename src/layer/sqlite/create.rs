@@ -68,14 +68,27 @@ fn create_in_memory(
 
 fn create_file(path: &Path, existing: Existing, write: impl FnOnce(&Connection) -> Result<()>) -> Result<()> {
     let occupied = check_place(path, existing)?;
-    let draft = beside(path, ".new");
-    let _ = std::fs::remove_file(&draft);
+    let draft = reserve_draft(path)?;
     let made = make_draft(&draft, write).and_then(|()| match occupied {
         Occupied::No => put_new(&draft, path),
         Occupied::Yes => put_over(&draft, path),
     });
     let _ = std::fs::remove_file(&draft);
     made
+}
+
+/// A name beside `path` that nobody else uses, with an empty file in its place.
+fn reserve_draft(path: &Path) -> Result<PathBuf> {
+    let failed = |e| Error::from_io("making the new file", e);
+    for number in 0..100 {
+        let draft = beside(path, &format!(".new{number}"));
+        match File::create_new(&draft) {
+            Ok(_) => return Ok(draft),
+            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(failed(e)),
+            Err(_) => {}
+        }
+    }
+    Err(Error::new(ErrorKind::AlreadyExists, "a hundred unfinished files .new* lie beside it; remove them"))
 }
 
 enum Occupied {

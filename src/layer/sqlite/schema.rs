@@ -76,11 +76,11 @@ pub(super) struct Contents {
 pub(super) fn inspect(conn: &Connection) -> Result<Contents> {
     check_header(conn)?;
     let found = check_tables(conn)?;
-    let meta: Meta = json_row(conn, "SELECT length(metadata), metadata FROM meta LIMIT 2", "meta")?
+    let meta: Meta = json_row(conn, "SELECT octet_length(metadata), metadata FROM meta LIMIT 2", "meta")?
         .ok_or_else(|| corrupt("table meta has no row"))?;
     let geometry = Geometry::new(meta.sector_count, meta.sector_size).map_err(|e| corrupt("its size").because(e))?;
     let lineage = match found.identity {
-        true => json_row(conn, "SELECT length(identity), identity FROM identity LIMIT 2", "identity")?,
+        true => json_row(conn, "SELECT octet_length(identity), identity FROM identity LIMIT 2", "identity")?,
         false => None,
     };
     check_range(conn, geometry)?;
