@@ -176,6 +176,21 @@ fn rule_20_a_file_with_the_name_of_a_draft_is_in_nobodys_way_and_stays() {
     assert_eq!(std::fs::read_to_string(&other).unwrap(), "half of a draft, or somebody's own");
 }
 
+#[cfg(unix)]
+#[test]
+fn rule_20_what_a_link_points_at_is_replaced_and_the_link_stays() {
+    let home = old();
+    let link = home.directory().join("link");
+    std::os::unix::fs::symlink(home.path(), &link).unwrap();
+    let made = SqliteDiskLayer::create(&*link, format(disk_of(8)), Existing::Replace, &Options::default()).unwrap();
+    made.close().unwrap();
+    assert!(link.is_symlink());
+    assert_eq!(look(&home.open(), 0..8), [None; 8]);
+    std::fs::remove_file(home.path()).unwrap();
+    let made = SqliteDiskLayer::create(&*link, format(disk_of(8)), Existing::Replace, &Options::default());
+    refused(made, ErrorKind::AlreadyExists);
+}
+
 #[test]
 fn rule_20_a_stack_that_is_refused_has_destroyed_nothing() {
     let home = old();

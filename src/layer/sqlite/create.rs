@@ -67,6 +67,9 @@ fn create_in_memory(
 }
 
 fn create_file(path: &Path, existing: Existing, write: impl FnOnce(&Connection) -> Result<()>) -> Result<()> {
+    // What a link points at is replaced, not the link; SQLite puts its log beside that too.
+    let target = path.is_symlink().then(|| path.canonicalize().ok()).flatten();
+    let path = target.as_deref().unwrap_or(path);
     let occupied = check_place(path, existing)?;
     let draft = reserve_draft(path)?;
     let made = make_draft(&draft, write).and_then(|()| match occupied {
