@@ -200,7 +200,7 @@ fn rule_19_metadata_that_says_nothing_sensible_is_damage() {
     let wrong = sizes.iter().map(|size| meta("8", size)).chain(counts.iter().map(|count| meta(count, "512")));
     let text = ["''", "'{'", "'[]'", "'{}'", "'null'", "'{\"sector_count\":8}'", "7", "x'7b7d'", "char(0)"];
     let deep = "'".to_owned() + &"[".repeat(60_000) + "'";
-    let long = "printf('%.*c', 100000, ' ')".to_owned();
+    let long = format!("{} || printf('%.*c', 100000, ' ')", meta("8", "512"));
     for value in wrong.chain(text.map(str::to_owned)).chain([deep, long]) {
         refuses(&damaged(&format!("UPDATE meta SET metadata = {value}"), Into::File), ErrorKind::Corrupt);
     }

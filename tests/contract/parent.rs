@@ -6,7 +6,7 @@ use disklayer_sqlite::error::ErrorKind;
 use disklayer_sqlite::layer::{Access, Existing, FileDisk, Identity, LayerIo, Mode, Options, SqliteDiskLayer};
 use disklayer_sqlite::stack::{DiskAccess, LayerConfiguration, LayeredDisk, ParentCheck};
 
-use super::media::{Home, disk_of, format, full_ram, plain, refused, show, write};
+use super::media::{Home, disk_of, format, full_ram, plain, refused, show, stack, write};
 
 /// A child and its parent, in files, with `parent` full of nines; both closed.
 struct Family {
@@ -186,7 +186,7 @@ fn rule_14_a_layer_that_was_created_alone_goes_over_anything() {
     let home = Home::file();
     home.create(disk_of(4)).close().unwrap();
     for byte in [8, 9] {
-        let disk = super::media::stack(&[home.shared(), full_ram(disk_of(4), byte)]);
+        let disk = stack(&[home.shared(), full_ram(disk_of(4), byte)]);
         assert_eq!(show(&disk, 0..4), [byte; 4]);
     }
 }
@@ -207,12 +207,26 @@ fn rule_14_writing_through_to_a_parent_keeps_it_the_parent() {
 #[test]
 fn rule_14_the_identity_of_a_disk_below_is_that_of_its_top_layer() {
     let home = Home::file();
-    let disk = super::media::stack(&[Arc::new(home.create(disk_of(4))), full_ram(disk_of(4), 9)]);
+    let disk = stack(&[Arc::new(home.create(disk_of(4))), full_ram(disk_of(4), 9)]);
     let child = Home::file();
     let bottom: Arc<dyn LayerIo> = Arc::new(disk);
     let above = LayeredDisk::new(vec![child.diff(), plain(&bottom)], DiskAccess::Writable).unwrap();
     assert_eq!(above.layer(0).unwrap().metadata().parent.unwrap().identity, bottom.metadata().identity);
     assert!(bottom.metadata().identity.is_some());
+}
+
+#[test]
+fn rule_14_a_disk_below_that_is_written_in_the_opening_that_the_child_was_made_in_is_refused() {
+    let (child, parent) = (Home::file(), Home::file());
+    let lower: Arc<dyn LayerIo> = Arc::new(stack(&[Arc::new(parent.create(disk_of(8)))]));
+    write(&*lower, 0, 1, 8);
+    let disk = LayeredDisk::new(vec![child.diff(), plain(&lower)], DiskAccess::Writable).unwrap();
+    write(&*lower, 0, 2, 1);
+    disk.close().unwrap();
+    drop((disk, lower));
+    let lower: Arc<dyn LayerIo> = Arc::new(stack(&[parent.shared()]));
+    let layers = vec![plain(&child.shared()), plain(&lower)];
+    refused(LayeredDisk::new(layers, DiskAccess::Writable), ErrorKind::ParentMismatch);
 }
 
 #[test]
