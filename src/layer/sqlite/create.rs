@@ -150,9 +150,9 @@ fn put_over(draft: &Path, path: &Path) -> Result<()> {
             old.keep_log()?;
             Some(old)
         }
-        Err(error) if error.kind() == ErrorKind::Busy => return Err(error),
         // Not a database: there is no lock to take and no log to fold in.
-        Err(_) => None,
+        Err(error) if matches!(error.kind(), ErrorKind::NotADisk | ErrorKind::Corrupt) => None,
+        Err(error) => return Err(error),
     };
     let renamed = match old {
         Some(old) => {
