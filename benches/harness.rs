@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use disklayer_sqlite::harness::{Summary, World, prove};
 use disklayer_sqlite::oracle::Oracle;
-use disklayer_sqlite::script::{LayerKind, Medium, Op, Outcome, Profile, Script, SeedChoices, Suite};
+use disklayer_sqlite::script::{LayerKind, Line, Medium, Op, Outcome, Profile, Script, SeedChoices, Suite};
 
 const ROUNDS: usize = 7;
 const SCRIPTS: u64 = 600;
@@ -21,7 +21,7 @@ fn scripts(medium: Medium) -> Vec<Script> {
         let mut script = Script::generate(&profile, &mut SeedChoices::new(1, case));
         script.shape.medium = medium;
         let runs = Oracle::new(&script.shape).1 == Outcome::Done;
-        (runs && script.ops.len() == OPS && script.shape.layers[0].kind == LayerKind::Sqlite).then_some(script)
+        (runs && script.lines.len() == OPS && script.shape.layers[0].kind == LayerKind::Sqlite).then_some(script)
     };
     (0..).filter_map(make).take(SCRIPTS as usize).collect()
 }
@@ -47,7 +47,7 @@ fn without_the_system(scripts: &[Script]) -> f64 {
     let mut buf = Vec::new();
     for script in scripts {
         let (mut oracle, _) = Oracle::new(&script.shape);
-        for op in &script.ops {
+        for Line { op, .. } in &script.lines {
             buf.clear();
             buf.resize(op.buffer_len(script.shape.sector_size as usize), 1);
             black_box(oracle.apply(op, &mut buf));
@@ -62,7 +62,7 @@ fn without_the_system(scripts: &[Script]) -> f64 {
 
 fn generate_as_many(count: u64) -> usize {
     let profile = Profile::new(Suite::Stacks);
-    (0..count).map(|case| Script::generate(&profile, &mut SeedChoices::new(2, case)).ops.len()).sum()
+    (0..count).map(|case| Script::generate(&profile, &mut SeedChoices::new(2, case)).lines.len()).sum()
 }
 
 /// What the harness asks of the oracle when it compares every layer.

@@ -11,7 +11,7 @@ use twox_hash::XxHash3_64;
 
 use crate::error::Result;
 use crate::oracle::Oracle;
-use crate::script::{Op, OpKind, Outcome, Script, Target, Touched};
+use crate::script::{Line, Op, OpKind, Outcome, Script, Target, Touched};
 
 mod compare;
 mod divergence;
@@ -72,14 +72,14 @@ pub fn run(
 ) -> Result<Summary, Box<Divergence>> {
     let mut runner = Runner { script, subject, oracle, comparer: Comparer::default(), hash: XxHash3_64::new() };
     let mut exercise = Exercise::of_shape(&script.shape);
-    for (index, op) in script.ops.iter().enumerate() {
+    for (index, Line { op, .. }) in script.lines.iter().enumerate() {
         exercise.note(op, runner.oracle);
         let (outcome, touched) = runner.step(index, op)?;
         exercise.note_outcome(outcome);
         watch(&Step { index, op, outcome, touched: touched.as_deref() });
         let looks = outcome.is_refusal()
             || matches!(op.kind(), OpKind::Reopen | OpKind::Push | OpKind::Discard | OpKind::Commit);
-        if looks || index + 1 == script.ops.len() {
+        if looks || index + 1 == script.lines.len() {
             runner.look(index, op)?;
         }
     }
@@ -160,7 +160,7 @@ impl Runner<'_> {
         if !self.subject.abilities().layers {
             return Ok(());
         }
-        let done = &self.script.ops[..=index];
+        let done = &self.script.lines[..=index];
         let looked = caught(|| self.comparer.layers(self.subject, self.oracle, done));
         let looked = looked.unwrap_or_else(|panic| Err(Difference::Panic(panic)));
         looked.map_err(|difference| self.diverged(index, op, difference))

@@ -33,3 +33,5 @@ pub mod harness;
 pub mod oracle;
 #[cfg(feature = "harness")]
 pub mod script;
+#[cfg(feature = "harness")]
+pub mod strike;

@@ -15,7 +15,7 @@
 //! reopen
 //! read 40 3
 //! ".parse()?;
-//! assert_eq!(script.ops.len(), 4);
+//! assert_eq!(script.lines.len(), 4);
 //! # Ok::<(), disklayer_sqlite::error::Error>(())
 //! ```
 //!
@@ -23,8 +23,14 @@
 //! - `layer KIND SECTORS [diff] [read-cache] [write-through] [read-only] [filled STAMP]`, top first; the kinds are
 //!   `sqlite`, `ram`, `file` and `own` (somebody's own disk). `filled` makes every sector present before the script.
 //! - Then the operations, one a line: [`Op`] says how each is written. A `;` ends a line too.
+//! - What strikes an operation follows it after a `!`:
+//!   - `! cut after WRITES writes, lose none|all|some SEED|UNIT…`: the power is cut;
+//!   - `! fail call NUMBER [and on] with error|full|short|sync|lock|open|memory`: calls to the files fail.
+//!
+//!   [`Strike`](crate::strike::Strike) says what is counted. Such a script runs on a simulated drive.
 
 use crate::geometry::Geometry;
+use crate::strike::Strike;
 
 mod choices;
 mod generate;
@@ -44,7 +50,22 @@ pub struct Script {
     /// The stack at first.
     pub shape: Shape,
     /// What is done, in order.
-    pub ops: Vec<Op>,
+    pub lines: Vec<Line>,
+}
+
+/// An operation, and what strikes it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Line {
+    /// What is done.
+    pub op: Op,
+    /// What happens meanwhile.
+    pub strike: Option<Strike>,
+}
+
+impl From<Op> for Line {
+    fn from(op: Op) -> Self {
+        Self { op, strike: None }
+    }
 }
 
 /// A stack, before anything is done.

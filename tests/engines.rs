@@ -20,7 +20,7 @@ impl Arbitrary for Quick {
         let script = self.0.clone();
         let shorter = {
             let script = script.clone();
-            (0..script.ops.len()).rev().map(move |at| script.without_ops(at..at + 1))
+            (0..script.lines.len()).rev().map(move |at| script.without_ops(at..at + 1))
         };
         Box::new(shorter.chain(script.simpler()).map(Self))
     }

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Which floor a module stands on: that of its longest matching path.
-const FLOORS: [(&str, u32); 21] = [
+const FLOORS: [(&str, u32); 22] = [
     ("error", 0),
     ("fault", 0),
     ("geometry", 1),
     ("request", 1),
+    ("strike", 1),
     ("script/op", 1),
     ("script/outcome", 2),
     ("layer", 2),

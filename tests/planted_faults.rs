@@ -57,7 +57,7 @@ fn is_hard(found: &Found) -> bool {
     let shape = &found.shrunk.script.shape;
     let particular =
         shape.layers.len() > 1 || shape.layers[0] != LayerShape::new(LayerKind::Sqlite, shape.layers[0].sector_count);
-    found.shrunk.script.ops.len() >= 3 && particular
+    found.shrunk.script.lines.len() >= 3 && particular
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn every_planted_fault_is_found_and_shrunk() {
 
     let missed = results.iter().filter(|(_, (_, uniform))| !uniform).count();
     let hard = results.iter().filter(|(_, (found, _))| is_hard(found)).count();
-    let mut lines: Vec<_> = results.iter().map(|(_, (found, _))| found.shrunk.script.ops.len()).collect();
+    let mut lines: Vec<_> = results.iter().map(|(_, (found, _))| found.shrunk.script.lines.len()).collect();
     lines.sort_unstable();
     assert!(missed > 0, "a plain uniform generator finds everything: the faults are too easy");
     assert!(hard >= 15, "{hard} of {} faults need three operations and a stack", results.len());
@@ -97,7 +97,7 @@ fn table(results: &[(Fault, (Found, bool))]) -> String {
     for (fault, (found, uniform)) in results {
         let (script, ms) = (&found.shrunk.script, found.after.as_secs_f64() * 1e3);
         let uniform = if *uniform { "finds it" } else { "misses it" };
-        let (name, ops, layers) = (format!("{fault:?}"), script.ops.len(), script.shape.layers.len());
+        let (name, ops, layers) = (format!("{fault:?}"), script.lines.len(), script.shape.layers.len());
         let _ = writeln!(text, "{name:<28} {:>7} {ms:>8.1} {ops:>4} {layers:>6}  {uniform}", found.scripts);
     }
     let missed = results.iter().filter(|(_, (_, uniform))| !uniform).count();

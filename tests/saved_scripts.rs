@@ -35,6 +35,28 @@ fn text_and_debug_of_a_script_are_read_back() {
 }
 
 #[test]
+fn what_strikes_an_operation_is_read_back() {
+    let strikes = [
+        "cut after 2 writes, lose none",
+        "cut after 0 writes, lose all",
+        "cut after 7 writes, lose some 77",
+        "cut after 7 writes, lose 1 4 9",
+        "fail call 3 with full",
+        "fail call 12 and on with error",
+    ];
+    for strike in strikes {
+        let text = format!("disk 512\nlayer sqlite 8\nwrite 0 1 stamp 1 fua ! {strike}\nread 0 1\n");
+        let script: Script = text.parse().unwrap();
+        assert_eq!(script.to_string(), text);
+        assert_eq!(format!("{script:?}").parse::<Script>().unwrap(), script);
+        assert!(script.simpler().iter().any(|simpler| simpler.lines[0].strike.is_none()));
+        for simpler in script.simpler() {
+            assert_eq!(simpler.to_string().parse::<Script>().unwrap(), simpler);
+        }
+    }
+}
+
+#[test]
 fn a_wrong_line_is_named_with_what_was_expected() {
     let cases = [
         ("", "`disk SECTOR_SIZE`"),
@@ -55,6 +77,11 @@ fn a_wrong_line_is_named_with_what_was_expected() {
         ("disk 512\nlayer ram 4\nread 0 4000000000", "expected a buffer of at most 64 MiB"),
         ("disk 512\nlayer ram 99999999 filled 1", "expected a layer of at most 256 MiB"),
         ("disk 512\nlayer ram 4\nread 0 1\nlayer ram 4", "line 4, `layer ram 4`: expected every `layer` before"),
+        ("disk 512 ! cut after 1 writes, lose all", "expected a `!` only after an operation"),
+        ("disk 512\nlayer ram 4\nflush ! crash", "expected `cut` or `fail` after the `!`"),
+        ("disk 512\nlayer ram 4\nflush ! cut after 1 writes lose 1", "expected `writes,` and then `lose`"),
+        ("disk 512\nlayer ram 4\nflush ! cut after 1 writes, lose x", "expected `none`, `all`, `some SEED`, or the"),
+        ("disk 512\nlayer ram 4\nflush ! fail call 1 with rage", "expected `error` or `full`"),
         ("disk 512\ndisk 512", "line 2, `disk 512`: expected `disk` only once"),
     ];
     for (text, expected) in cases {
@@ -70,7 +97,7 @@ fn deleting_any_line_leaves_a_script_that_passes() {
     for case in 0..20 {
         let profile = Profile { max_ops: 20, ..Profile::new(Suite::ALL[case as usize % Suite::ALL.len()]) };
         let script = Script::generate(&profile, &mut SeedChoices::new(5, case));
-        for at in 0..script.ops.len() {
+        for at in 0..script.lines.len() {
             prove(&script.without_ops(at..at + 1), &mut world).unwrap();
         }
         for simpler in script.simpler() {

@@ -37,7 +37,7 @@ impl Minimize {
                 false => prove(script, &mut world).map(drop),
             })
         });
-        let (before, after) = (saved.script.ops.len(), shrunk.script.ops.len());
+        let (before, after) = (saved.script.lines.len(), shrunk.script.lines.len());
         note(&format!("shrunk from {} to {after}", counted(before as u64, "operation")));
         match &self.output {
             Some(path) => std::fs::write(path, shrunk.to_string())

@@ -74,7 +74,7 @@ impl Run {
             let what = format!("the script is for sectors of {wanted} bytes, and the disk has sectors of {actual}");
             return Err(Error::new(ErrorKind::SectorSizeMismatch, what));
         }
-        let script = Script { shape: holdings::shape(disk), ops: script.ops.clone() };
+        let script = Script { shape: holdings::shape(disk), lines: script.lines.clone() };
         let mut oracle = holdings::oracle(disk, &script.shape)?;
         Ok(self.prove(&script, disk, &mut oracle))
     }
@@ -83,10 +83,10 @@ impl Run {
         let mut trace = Trace::default();
         let mut subject = DiskSubject(disk);
         let result = quietly(|| harness::run(script, &mut subject, oracle, &mut |step| trace.note(step)));
-        let skipped = script.ops.iter().filter(|op| needs_more_than_a_disk(op)).count();
+        let skipped = script.lines.iter().filter(|line| needs_more_than_a_disk(&line.op)).count();
         let (verdict, mut text) = match &result {
             Ok(summary) => {
-                let operations = counted((script.ops.len() - skipped) as u64, "operation");
+                let operations = counted((script.lines.len() - skipped) as u64, "operation");
                 let (refused, sectors) = (summary.exercise.refused, rounded(summary.sectors));
                 (Verdict::Pass, format!("PASS  {operations} ({refused} refused), {sectors} sectors compared"))
             }

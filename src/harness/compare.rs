@@ -4,7 +4,7 @@ use super::divergence::{Bytes, Difference, View};
 use super::subject::Subject;
 use crate::layer::{LayerIo, SectorMarker};
 use crate::oracle::Oracle;
-use crate::script::{Op, Touched};
+use crate::script::{Line, Op, Touched};
 
 /// A layer up to this many sectors is compared whole; of a larger one its extents, and what was touched.
 const WHOLE: u64 = 4096;
@@ -74,7 +74,7 @@ impl Comparer {
     }
 
     /// Compares every layer, read alone, and its metadata; `done` says where a large one has been touched.
-    pub(super) fn layers(&mut self, subject: &dyn Subject, oracle: &Oracle, done: &[Op]) -> Result<(), Difference> {
+    pub(super) fn layers(&mut self, subject: &dyn Subject, oracle: &Oracle, done: &[Line]) -> Result<(), Difference> {
         for index in 0..oracle.layer_count() {
             let Some(layer) = subject.layer(index) else {
                 return Err(Difference::Metadata { layer: index, what: "the layer is missing".to_owned() });
@@ -122,13 +122,14 @@ impl Comparer {
 
 /// Where a large layer of `count` sectors has been touched: both ends of each operation and one sector on either side,
 /// in order and each once.
-fn places(done: &[Op], count: u64) -> Vec<std::ops::Range<u64>> {
+fn places(done: &[Line], count: u64) -> Vec<std::ops::Range<u64>> {
     let ends = |(sector, len): (u64, u64)| {
         let start = sector.saturating_sub(1).min(count);
         let end = sector.saturating_add(len).saturating_add(1).min(count);
         [start..end.min(start + END), end.saturating_sub(END).max(start)..end]
     };
-    let mut all: Vec<_> = done.iter().filter_map(Op::range).flat_map(ends).filter(|place| !place.is_empty()).collect();
+    let mut all: Vec<_> =
+        done.iter().filter_map(|line| line.op.range()).flat_map(ends).filter(|place| !place.is_empty()).collect();
     all.sort_unstable_by_key(|place| place.start);
     let mut places: Vec<std::ops::Range<u64>> = Vec::new();
     for place in all {

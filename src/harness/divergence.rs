@@ -155,7 +155,7 @@ impl Divergence {
 
     /// The operation, if it is not the opening.
     pub fn op(&self) -> Option<&Op> {
-        self.step.and_then(|step| self.script.ops.get(step))
+        self.step.and_then(|step| self.script.lines.get(step)).map(|line| &line.op)
     }
 
     /// What happened, in a few lines without the script.

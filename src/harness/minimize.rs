@@ -47,20 +47,20 @@ impl Search<'_> {
 
     fn cut_after_divergence(&mut self) {
         let end = self.best.step.map_or(0, |step| step + 1);
-        let script = self.best.script.without_ops(end..self.best.script.ops.len());
+        let script = self.best.script.without_ops(end..self.best.script.lines.len());
         self.attempt(&script);
     }
 
     /// Deletes runs of operations, long ones first (Zeller's delta debugging, without the complements).
     fn delete(&mut self) {
-        let mut len = self.best.script.ops.len().div_ceil(2);
+        let mut len = self.best.script.lines.len().div_ceil(2);
         while len > 0 {
-            let mut end = self.best.script.ops.len();
+            let mut end = self.best.script.lines.len();
             while end > 0 {
                 let start = end.saturating_sub(len);
                 let script = self.best.script.without_ops(start..end);
                 self.attempt(&script);
-                end = start.min(self.best.script.ops.len());
+                end = start.min(self.best.script.lines.len());
             }
             len /= 2;
         }

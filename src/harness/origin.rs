@@ -5,7 +5,7 @@ use std::fmt;
 use super::divergence::Difference;
 use super::subject::Subject;
 use crate::layer::SectorMarker;
-use crate::script::{Content, Script};
+use crate::script::{Content, Line, Script};
 
 /// How far from the start of a write its sectors are tried.
 const REACH: u64 = 4096;
@@ -62,7 +62,7 @@ fn author(script: &Script, step: usize, sector: u64, actual: &[u8]) -> Author {
             buf == actual
         })
     };
-    for (step, op) in script.ops[..=step.min(script.ops.len() - 1)].iter().enumerate().rev() {
+    for (step, Line { op, .. }) in script.lines[..=step.min(script.lines.len() - 1)].iter().enumerate().rev() {
         if let (Some(content), Some((first, count))) = (op.content(), op.range())
             && let Some(sector) = says(content, first, count)
         {

@@ -4,7 +4,7 @@ use super::{Divergence, Subject, Summary, minimize, run};
 use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::oracle::Oracle;
-use crate::script::{Profile, Script, SeedChoices, Shape, Suite};
+use crate::script::{Line, Profile, Script, SeedChoices, Shape, Suite};
 
 /// A divergence that was found and shrunk.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub fn search<S: Subject>(
     let mut total = Summary::default();
     for case in 0..scripts {
         let ops = Script::generate_ops(&profile, &shape, &mut SeedChoices::new(seed, case));
-        let script = Script { shape: shape.clone(), ops };
+        let script = Script { shape: shape.clone(), lines: ops.into_iter().map(Line::from).collect() };
         match attempt(&script) {
             Ok(summary) => total.add(&summary),
             Err(found) => {

@@ -55,7 +55,7 @@ pub fn prove_watched(
     };
     hold_base(&mut oracle, base, &script.shape);
     let summary = run(script, &mut subject, &mut oracle, watch)?;
-    let end = Some(script.ops.len());
+    let end = Some(script.lines.len());
     caught(|| drop(subject)).map_err(|panic| diverged(script, end, Difference::Panic(panic)))?;
     Ok(summary)
 }

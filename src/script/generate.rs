@@ -4,7 +4,7 @@
 //! what was touched before, one either side of each. Each script switches some kinds of operation and some biases off
 //! (swarm testing: Groce and others, ISSTA 2012), because what is always done hides what shows without it.
 
-use super::{Choices, Content, Op, OpKind, Pushed, Reopen, Script, Target};
+use super::{Choices, Content, Line, Op, OpKind, Pushed, Reopen, Script, Target};
 use crate::request::{Below, Durability};
 
 mod shape;
@@ -65,7 +65,7 @@ impl Script {
     pub fn generate(profile: &Profile, choices: &mut impl Choices) -> Self {
         let shape = shape::generate(profile, choices);
         let ops = Self::generate_ops(profile, &shape, choices);
-        Self { shape, ops }
+        Self { shape, lines: ops.into_iter().map(Line::from).collect() }
     }
 
     /// Operations for a given stack.

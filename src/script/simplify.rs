@@ -1,6 +1,6 @@
 //! Simpler scripts, for shrinking: shorter first, then simpler operations, sizes, and stacks.
 
-use super::{Content, LayerKind, LayerShape, Medium, Op, Reopen, Script, Target};
+use super::{Content, LayerKind, LayerShape, Line, Medium, Op, Reopen, Script, Target};
 use crate::request::Durability;
 
 impl Script {
@@ -8,17 +8,17 @@ impl Script {
     #[must_use]
     pub fn without_ops(&self, gone: std::ops::Range<usize>) -> Self {
         let mut script = self.clone();
-        script.ops.drain(gone);
+        script.lines.drain(gone);
         script
     }
 
     /// Scripts that are a little simpler in one respect, the greatest steps first.
     pub fn simpler(&self) -> Vec<Self> {
         let mut simpler = self.simpler_stacks();
-        for (index, op) in self.ops.iter().enumerate() {
-            simpler.extend(op.simpler().into_iter().map(|op| {
+        for (index, line) in self.lines.iter().enumerate() {
+            simpler.extend(line.simpler().into_iter().map(|line| {
                 let mut script = self.clone();
-                script.ops[index] = op;
+                script.lines[index] = line;
                 script
             }));
         }
@@ -50,7 +50,7 @@ impl Script {
         with(&|script| {
             script.shape.layers.iter_mut().for_each(|layer| layer.sector_count = layer.sector_count.div_ceil(2))
         });
-        let first = self.ops.iter().filter_map(Op::range).map(|(sector, _)| sector).min().unwrap_or(0);
+        let first = self.lines.iter().filter_map(|line| line.op.range()).map(|(sector, _)| sector).min().unwrap_or(0);
         for by in [first, first.div_ceil(2), u64::from(first > 0)] {
             with(&|script| script.shift_down(by));
         }
@@ -59,7 +59,7 @@ impl Script {
 
     fn remove_layer(&mut self, index: usize) {
         self.shape.layers.remove(index);
-        for op in &mut self.ops {
+        for Line { op, .. } in &mut self.lines {
             if let Target::Layer(layer) = op.target()
                 && layer > index
             {
@@ -70,7 +70,7 @@ impl Script {
 
     /// Moves everything so many sectors towards the start, sizes too.
     fn shift_down(&mut self, by: u64) {
-        for op in &mut self.ops {
+        for Line { op, .. } in &mut self.lines {
             if let Some((sector, count)) = op.range() {
                 *op = op.with_range(sector.saturating_sub(by), count);
             }
@@ -99,6 +99,16 @@ impl LayerShape {
         }
         simpler.retain(|layer| layer != self);
         simpler
+    }
+}
+
+impl Line {
+    /// Without what strikes it, then simpler in one respect.
+    fn simpler(&self) -> Vec<Self> {
+        let strikes =
+            self.strike.iter().flat_map(|strike| std::iter::once(None).chain(strike.simpler().into_iter().map(Some)));
+        let struck = strikes.map(|strike| Self { op: self.op, strike });
+        struck.chain(self.op.simpler().into_iter().map(|op| Self { op, strike: self.strike.clone() })).collect()
     }
 }
 

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Content, LayerKind, LayerShape, Medium, Op, Pushed, Reopen, Script, Shape, Target};
+use super::{Content, LayerKind, LayerShape, Line, Medium, Op, Pushed, Reopen, Script, Shape, Target};
 use crate::error::{Error, ErrorKind, Result};
 use crate::geometry::Geometry;
 use crate::request::{Below, Durability};
+
+mod strike;
 
 /// The largest buffer that a line may ask for, in bytes.
 const MAX_BUFFER: u64 = 64 << 20;
@@ -98,7 +100,7 @@ impl fmt::Display for Shape {
 impl fmt::Display for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.shape)?;
-        self.ops.iter().try_for_each(|op| writeln!(f, "{op}"))
+        self.lines.iter().try_for_each(|line| writeln!(f, "{line}"))
     }
 }
 
@@ -112,7 +114,7 @@ macro_rules! debug_is_the_text_on_one_line {
     )+};
 }
 
-debug_is_the_text_on_one_line!(Script, Shape, LayerShape, Op, Content, Target);
+debug_is_the_text_on_one_line!(Script, Shape, LayerShape, Line, Op, Content, Target);
 
 impl FromStr for Script {
     type Err = Error;
@@ -122,28 +124,37 @@ impl FromStr for Script {
     /// `Syntax`, with the number of the line and what was expected there.
     fn from_str(text: &str) -> Result<Self> {
         let mut shape: Option<Shape> = None;
-        let mut ops = Vec::new();
+        let mut lines = Vec::new();
         for (number, line) in (1..).zip(text.lines()) {
             for part in line.split('#').next().unwrap_or_default().split(';') {
-                let mut words = Words { words: part.split_whitespace(), number, line: line.trim() };
+                let (part, strike) = part.split_once('!').map_or((part, None), |(part, strike)| (part, Some(strike)));
+                let strike = strike.map(|strike| Words::new(strike, number, line));
+                let mut words = Words::new(part, number, line);
                 let Some(first) = words.words.next() else { continue };
                 match (first, &mut shape) {
                     ("disk", None) => shape = Some(words.disk()?),
                     ("disk", Some(_)) => return Err(words.wrong("`disk` only once")),
                     (_, None) => return Err(words.wrong("`disk SECTOR_SIZE` before anything else")),
-                    ("layer", Some(shape)) if ops.is_empty() => shape.layers.push(words.layer(shape.sector_size)?),
+                    ("layer", Some(shape)) if lines.is_empty() => shape.layers.push(words.layer(shape.sector_size)?),
                     ("layer", Some(_)) => return Err(words.wrong("every `layer` before the first operation")),
-                    (verb, Some(shape)) => ops.push(words.op(verb, shape.sector_size)?),
+                    (verb, Some(shape)) => {
+                        let op = words.op(verb, shape.sector_size)?;
+                        lines.push(Line { op, strike: strike.clone().map(Words::strike).transpose()? });
+                    }
+                }
+                if matches!(first, "disk" | "layer") && strike.is_some() {
+                    return Err(words.wrong("a `!` only after an operation"));
                 }
                 words.end()?;
             }
         }
         let shape = shape.ok_or_else(|| Error::new(ErrorKind::Syntax, "a script needs a line `disk SECTOR_SIZE`"))?;
-        Ok(Self { shape, ops })
+        Ok(Self { shape, lines })
     }
 }
 
 /// The rest of one line.
+#[derive(Clone)]
 struct Words<'a> {
     words: std::str::SplitWhitespace<'a>,
     number: usize,
@@ -151,6 +162,10 @@ struct Words<'a> {
 }
 
 impl<'a> Words<'a> {
+    fn new(text: &'a str, number: usize, line: &'a str) -> Self {
+        Self { words: text.split_whitespace(), number, line: line.trim() }
+    }
+
     fn wrong(&self, expected: &str) -> Error {
         let what = format!("line {}, `{}`: expected {expected}", self.number, self.line);
         Error::new(ErrorKind::Syntax, what)

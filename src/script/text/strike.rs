@@ -1,0 +1,107 @@
+//! The text of what strikes an operation: what follows the `!` on its line.
+
+use std::fmt;
+
+use super::Words;
+use crate::error::Result;
+use crate::script::Line;
+use crate::strike::{Failure, Lost, Span, Strike};
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.op.fmt(f)?;
+        self.strike.as_ref().map_or(Ok(()), |strike| write!(f, " ! {strike}"))
+    }
+}
+
+impl fmt::Display for Strike {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cut { after, lost } => write!(f, "cut after {after} writes, lose {lost}"),
+            Self::Fail { call, span, failure } => {
+                let on = if *span == Span::Rest { " and on" } else { "" };
+                let (name, _) = Failure::ALL.iter().find(|(_, named)| named == failure).unwrap_or(&Failure::ALL[0]);
+                write!(f, "fail call {call}{on} with {name}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("none"),
+            Self::Everything => f.write_str("all"),
+            Self::Some(seed) => write!(f, "some {seed}"),
+            Self::These(units) if units.is_empty() => f.write_str("none"),
+            Self::These(units) => {
+                let units: Vec<_> = units.iter().map(ToString::to_string).collect();
+                f.write_str(&units.join(" "))
+            }
+        }
+    }
+}
+
+impl Words<'_> {
+    /// What strikes an operation.
+    pub(super) fn strike(mut self) -> Result<Strike> {
+        let strike = match self.words.next() {
+            Some("cut") => {
+                self.word("after", "`after` and a number of writes")?;
+                let after = self.number("a number of writes")?;
+                if !matches!(self.words.next(), Some("writes," | "write,")) {
+                    return Err(self.wrong("`writes,` and then `lose`"));
+                }
+                self.word("lose", "`lose` and what is lost")?;
+                Strike::Cut { after, lost: self.lost()? }
+            }
+            Some("fail") => {
+                self.word("call", "`call` and its number")?;
+                let call = self.number("the number of a call")?;
+                let span = match self.words.next() {
+                    Some("with") => Span::One,
+                    Some("and") => {
+                        self.word("on", "`and on with`")?;
+                        self.word("with", "`with` and a failure")?;
+                        Span::Rest
+                    }
+                    _ => return Err(self.wrong("`with` or `and on with`, and a failure")),
+                };
+                Strike::Fail { call, span, failure: self.one_of(&Failure::ALL)? }
+            }
+            _ => return Err(self.wrong("`cut` or `fail` after the `!`")),
+        };
+        self.end().map(|()| strike)
+    }
+
+    fn word(&mut self, wanted: &str, expected: &str) -> Result<()> {
+        match self.words.next() {
+            Some(word) if word == wanted => Ok(()),
+            _ => Err(self.wrong(expected)),
+        }
+    }
+
+    fn lost(&mut self) -> Result<Lost> {
+        let mut ahead = self.words.clone();
+        match ahead.next() {
+            Some("none") => self.words = ahead,
+            Some("all") => {
+                self.words = ahead;
+                return Ok(Lost::Everything);
+            }
+            Some("some") => {
+                self.words = ahead;
+                return Ok(Lost::Some(self.number("a seed")?));
+            }
+            Some(_) => {
+                let mut units = Vec::new();
+                while self.words.clone().next().is_some() {
+                    units.push(self.number("`none`, `all`, `some SEED`, or the numbers of units")?);
+                }
+                return Ok(Lost::These(units));
+            }
+            None => return Err(self.wrong("`none`, `all`, `some SEED`, or the numbers of units")),
+        }
+        Ok(Lost::Nothing)
+    }
+}
