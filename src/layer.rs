@@ -20,12 +20,14 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::geometry::Geometry;
 
 mod file;
+mod file_system;
 mod marker;
 mod ram;
 mod sqlite;
 
 pub use crate::request::{Below, Durability};
 pub use file::FileDisk;
+pub use file_system::{FileSystem, Found, Native, RawFile, Wanted};
 pub use marker::SectorMarker;
 pub use ram::RamDiskLayer;
 pub use sqlite::{

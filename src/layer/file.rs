@@ -1,6 +1,5 @@
 //! A raw file as a disk: every sector is present, so it lies at the bottom of a stack.
 
-use std::fs::{File, OpenOptions};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
@@ -9,17 +8,16 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
 use crate::geometry::Geometry;
 use crate::layer::{
-    Access, Below, DiskLayerMetadata, Durability, LayerIo, Mode, Presence, SectorMarker, UnmapBehavior, writable,
+    Access, Below, DiskLayerMetadata, Durability, FileSystem, Found, LayerIo, Mode, Native, Presence, RawFile,
+    SectorMarker, UnmapBehavior, Wanted, writable,
 };
-
-mod positioned;
 
 /// A disk whose sectors lie in a file, one after the other.
 #[derive(Debug)]
 pub struct FileDisk {
     path: PathBuf,
     /// Requests that change the file exclude the others, so that each takes effect whole.
-    file: RwLock<File>,
+    file: RwLock<Box<dyn RawFile>>,
     geometry: Geometry,
     access: Access,
 }
@@ -33,22 +31,30 @@ impl FileDisk {
     ///
     /// `NotFound`, `PermissionDenied`, `InvalidGeometry` (not a whole number of sectors), `Io`.
     pub fn open(path: &Path, sector_size: u32, mode: Mode) -> Result<Self> {
+        Self::open_in(&Native, path, sector_size, mode)
+    }
+
+    /// The same, on a file system of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn open_in(files: &dyn FileSystem, path: &Path, sector_size: u32, mode: Mode) -> Result<Self> {
         let failed = |source| Error::from_io(format!("opening the disk image {}", path.display()), source);
-        let info = std::fs::metadata(path).map_err(failed)?;
-        if info.is_dir() {
-            let what = format!("{} is a directory, and a disk image is a file", path.display());
-            return Err(Error::new(ErrorKind::NotADisk, what));
-        }
         // Before it is opened: what has no length, a pipe for one, might never open.
-        let geometry = Geometry::from_len(info.len(), sector_size)
-            .map_err(|e| Error::new(e.kind(), format!("the disk image {}", path.display())).because(e))?;
-        let (file, access) = match mode {
-            Mode::ReadOnly => (File::open(path).map_err(failed)?, Access::ReadOnly),
-            Mode::ReadWrite => match OpenOptions::new().read(true).write(true).open(path) {
-                Ok(file) => (file, Access::ReadWrite),
-                Err(_) => (File::open(path).map_err(failed)?, Access::ReadOnly),
-            },
+        let len = match files.look(path).map_err(failed)? {
+            Found::File(len) => len,
+            Found::Other => 0,
+            Found::Directory => {
+                let what = format!("{} is a directory, and a disk image is a file", path.display());
+                return Err(Error::new(ErrorKind::NotADisk, what));
+            }
         };
+        let geometry = Geometry::from_len(len, sector_size)
+            .map_err(|e| Error::new(e.kind(), format!("the disk image {}", path.display())).because(e))?;
+        let wanted = if mode == Mode::ReadOnly { Wanted::Reading } else { Wanted::Writing };
+        let (file, possible) = files.open(path, wanted).map_err(failed)?;
+        let access = if possible == Wanted::Writing { Access::ReadWrite } else { Access::ReadOnly };
         Ok(Self { path: path.to_owned(), file: RwLock::new(file), geometry, access })
     }
 
@@ -58,12 +64,22 @@ impl FileDisk {
     ///
     /// `AlreadyExists`, `Io` and its like.
     pub fn create(path: &Path, geometry: Geometry) -> Result<Self> {
+        Self::create_in(&Native, path, geometry)
+    }
+
+    /// The same, on a file system of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn create_in(files: &dyn FileSystem, path: &Path, geometry: Geometry) -> Result<Self> {
         let failed = |source| Error::from_io(format!("creating the disk image {}", path.display()), source);
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path).map_err(failed)?;
-        if let Err(error) = file.set_len(geometry.len()) {
-            let _ = std::fs::remove_file(path);
-            return Err(failed(error));
-        }
+        files.create_new(path).map_err(failed)?;
+        let made = files.open(path, Wanted::Writing).and_then(|(file, _)| file.set_len(geometry.len()).map(|()| file));
+        let file = made.map_err(|error| {
+            let _ = files.remove(path);
+            failed(error)
+        })?;
         Ok(Self { path: path.to_owned(), file: RwLock::new(file), geometry, access: Access::ReadWrite })
     }
 
@@ -91,7 +107,7 @@ impl LayerIo for FileDisk {
     fn read(&self, sector: u64, buf: &mut [u8], marker: &mut SectorMarker) -> Result<()> {
         let range = self.geometry.check_buffer(sector, buf.len())?;
         let file = self.file.read().unwrap_or_else(PoisonError::into_inner);
-        positioned::read_exact(&file, buf, self.offset(sector)).map_err(|e| self.failed("reading", sector, e))?;
+        file.read_exact_at(buf, self.offset(sector)).map_err(|e| self.failed("reading", sector, e))?;
         marker.set(range);
         Ok(())
     }
@@ -100,10 +116,10 @@ impl LayerIo for FileDisk {
         let range = self.geometry.check_buffer(sector, data.len())?;
         let Some(_) = writable(self.access, range)? else { return Ok(()) };
         let file = self.file.write().unwrap_or_else(PoisonError::into_inner);
-        positioned::write_all(&file, data, self.offset(sector)).map_err(|e| self.failed("writing", sector, e))?;
+        file.write_all_at(data, self.offset(sector)).map_err(|e| self.failed("writing", sector, e))?;
         match durability {
             Durability::Flushed => Ok(()),
-            Durability::Fua => file.sync_data().map_err(|e| self.failed("syncing", sector, e)),
+            Durability::Fua => file.sync().map_err(|e| self.failed("syncing", sector, e)),
         }
     }
 
@@ -118,7 +134,7 @@ impl LayerIo for FileDisk {
             }
         }
         let file = self.file.write().unwrap_or_else(PoisonError::into_inner);
-        positioned::zero(&file, from..to).map_err(|e| self.failed("unmapping", sector, e))
+        file.zero(from..to).map_err(|e| self.failed("unmapping", sector, e))
     }
 
     fn flush(&self) -> Result<()> {
@@ -126,7 +142,7 @@ impl LayerIo for FileDisk {
             return Ok(());
         }
         let file = self.file.read().unwrap_or_else(PoisonError::into_inner);
-        file.sync_data().map_err(|e| self.failed("syncing", 0, e))
+        file.sync().map_err(|e| self.failed("syncing", 0, e))
     }
 
     fn next_extent(&self, sector: u64) -> Result<Option<Range<u64>>> {

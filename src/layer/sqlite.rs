@@ -19,8 +19,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
 use crate::geometry::Geometry;
 use crate::layer::{
-    Access, Below, DiskLayerMetadata, Durability, Identity, LayerAttach, LayerIo, Parent, Presence, SectorMarker,
-    UnmapBehavior, fillable, writable,
+    Access, Below, DiskLayerMetadata, Durability, FileSystem, Identity, LayerAttach, LayerIo, Native, Parent, Presence,
+    SectorMarker, UnmapBehavior, fillable, writable,
 };
 
 mod create;
@@ -77,11 +77,13 @@ pub struct Options {
     pub dirty_limit: u64,
     /// Where new identities and generations come from; SQLite's `randomblob` if not given.
     pub identities: Option<Arc<dyn Fn() -> u128 + Send + Sync>>,
+    /// Where files are.
+    pub file_system: Arc<dyn FileSystem>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { dirty_limit: 16 << 20, identities: None }
+        Self { dirty_limit: 16 << 20, identities: None, file_system: Arc::new(Native) }
     }
 }
 

@@ -4,19 +4,18 @@
 //! file is there or the new one. The old file is locked while it is replaced, and its log is folded in first: a log
 //! that outlived its database would be replayed into the next one.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 use uuid::Uuid;
 
-use super::database::{Database, STATEMENTS, sql_error};
+use super::database::{Database, STATEMENTS, connect_with, sql_error};
 use super::schema::{self, Lineage, Meta};
 use super::session::Identities;
 use super::{Existing, Location, MemoryFile, Mode, Options};
 use crate::error::{Error, ErrorKind, Result};
-use crate::layer::Parent;
+use crate::layer::{FileSystem, Found, Parent, Wanted};
 
 pub(super) fn create(
     location: &Location,
@@ -33,9 +32,8 @@ pub(super) fn create(
     };
     match location {
         Location::Memory(file) => create_in_memory(file, existing, write),
-        Location::File(path) => {
-            create_file(path, existing, write).map_err(|e| e.in_context(format!("creating {}", path.display())))
-        }
+        Location::File(path) => create_file(path, existing, &*options.file_system, write)
+            .map_err(|e| e.in_context(format!("creating {}", path.display()))),
     }
 }
 
@@ -66,27 +64,31 @@ fn create_in_memory(
     result
 }
 
-fn create_file(path: &Path, existing: Existing, write: impl FnOnce(&Connection) -> Result<()>) -> Result<()> {
+fn create_file(
+    path: &Path,
+    existing: Existing,
+    files: &dyn FileSystem,
+    write: impl FnOnce(&Connection) -> Result<()>,
+) -> Result<()> {
     // What a link points at is replaced, not the link; SQLite puts its log beside that too.
-    let target = path.is_symlink().then(|| path.canonicalize().ok()).flatten();
-    let path = target.as_deref().unwrap_or(path);
-    let occupied = check_place(path, existing)?;
-    let draft = reserve_draft(path)?;
-    let made = make_draft(&draft, write).and_then(|()| match occupied {
-        Occupied::No => put_new(&draft, path),
-        Occupied::Yes => put_over(&draft, path),
+    let path = &files.follow(path);
+    let occupied = check_place(path, existing, files)?;
+    let draft = reserve_draft(path, files)?;
+    let made = make_draft(&draft, files, write).and_then(|()| match occupied {
+        Occupied::No => put_new(&draft, path, files),
+        Occupied::Yes => put_over(&draft, path, files),
     });
-    let _ = std::fs::remove_file(&draft);
+    let _ = files.remove(&draft);
     made
 }
 
 /// A name beside `path` that nobody else uses, with an empty file in its place.
-fn reserve_draft(path: &Path) -> Result<PathBuf> {
+fn reserve_draft(path: &Path, files: &dyn FileSystem) -> Result<PathBuf> {
     let failed = |e| Error::from_io("making the new file", e);
     for number in 0..100 {
         let draft = beside(path, &format!(".new{number}"));
-        match File::create_new(&draft) {
-            Ok(_) => return Ok(draft),
+        match files.create_new(&draft) {
+            Ok(()) => return Ok(draft),
             Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(failed(e)),
             Err(_) => {}
         }
@@ -99,49 +101,46 @@ enum Occupied {
     Yes,
 }
 
-fn check_place(path: &Path, existing: Existing) -> Result<Occupied> {
-    match std::fs::metadata(path) {
+fn check_place(path: &Path, existing: Existing, files: &dyn FileSystem) -> Result<Occupied> {
+    match files.look(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Occupied::No),
         Err(e) => Err(Error::from_io("looking at the place", e)),
-        Ok(info) if !info.is_file() => Err(Error::new(ErrorKind::NotADisk, "there is something that is not a file")),
-        Ok(info) if info.len() > 0 && existing == Existing::Keep => {
+        Ok(Found::File(len)) if len > 0 && existing == Existing::Keep => {
             Err(Error::new(ErrorKind::AlreadyExists, "there is a file that is not empty"))
         }
-        Ok(_) => Ok(Occupied::Yes),
+        Ok(Found::File(_)) => Ok(Occupied::Yes),
+        Ok(_) => Err(Error::new(ErrorKind::NotADisk, "there is something that is not a file")),
     }
 }
 
-fn make_draft(draft: &Path, write: impl FnOnce(&Connection) -> Result<()>) -> Result<()> {
+fn make_draft(draft: &Path, files: &dyn FileSystem, write: impl FnOnce(&Connection) -> Result<()>) -> Result<()> {
     let failed = |e| sql_error("writing the new file", e);
-    let conn = Connection::open(draft).map_err(failed)?;
+    let conn = connect_with(draft, OpenFlags::default(), files).map_err(failed)?;
     // Nobody looks at the draft until it is whole and synced, so it needs no journal.
     conn.execute_batch("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF; BEGIN")
         .map_err(failed)?;
     write(&conn)?;
     conn.execute_batch("COMMIT; PRAGMA journal_mode=WAL").map_err(failed)?;
     conn.close().map_err(|(_, e)| failed(e))?;
-    File::options()
-        .write(true)
-        .open(draft)
-        .and_then(|f| f.sync_all())
-        .map_err(|e| Error::from_io("syncing the new file", e))
+    let synced = files.open(draft, Wanted::Writing).and_then(|(file, _)| file.sync());
+    synced.map_err(|e| Error::from_io("syncing the new file", e))
 }
 
 /// Gives the draft its name, unless somebody was quicker.
-fn put_new(draft: &Path, path: &Path) -> Result<()> {
+fn put_new(draft: &Path, path: &Path, files: &dyn FileSystem) -> Result<()> {
     // A log without its database is nobody's; SQLite would replay it into ours.
-    remove_if_there(&beside(path, "-wal"))?;
-    match std::fs::hard_link(draft, path) {
+    remove_if_there(&beside(path, "-wal"), files)?;
+    match files.hard_link(draft, path) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Err(Error::from_io("naming the new file", e)),
         // File systems without hard links.
-        Err(_) => rename(draft, path),
-        Ok(()) => sync_directory(path),
+        Err(_) => rename(draft, path, files),
+        Ok(()) => sync_directory(path, files),
     }
 }
 
 /// Puts the draft in the place of an old file that nobody else has open.
-fn put_over(draft: &Path, path: &Path) -> Result<()> {
-    let old = match Database::connect(&Location::File(path.to_owned()), Mode::ReadWrite) {
+fn put_over(draft: &Path, path: &Path, files: &dyn FileSystem) -> Result<()> {
+    let old = match Database::connect(&Location::File(path.to_owned()), Mode::ReadWrite, files) {
         Ok(old) if old.is_readonly() => {
             return Err(Error::new(ErrorKind::PermissionDenied, "the old file cannot be written to"));
         }
@@ -156,33 +155,26 @@ fn put_over(draft: &Path, path: &Path) -> Result<()> {
     };
     let renamed = match old {
         Some(old) => {
-            let renamed = rename(draft, path);
+            let renamed = rename(draft, path, files);
             old.close().and(renamed)
         }
-        None => remove_if_there(&beside(path, "-wal")).and_then(|()| rename(draft, path)),
+        None => remove_if_there(&beside(path, "-wal"), files).and_then(|()| rename(draft, path, files)),
     };
-    remove_if_there(&beside(path, "-shm")).and(renamed)
+    remove_if_there(&beside(path, "-shm"), files).and(renamed)
 }
 
-fn rename(from: &Path, to: &Path) -> Result<()> {
-    std::fs::rename(from, to).map_err(|e| Error::from_io("replacing the file", e))?;
-    sync_directory(to)
+fn rename(from: &Path, to: &Path, files: &dyn FileSystem) -> Result<()> {
+    files.rename(from, to).map_err(|e| Error::from_io("replacing the file", e))?;
+    sync_directory(to, files)
 }
 
-/// Makes the new name durable; only unix can and must.
-fn sync_directory(path: &Path) -> Result<()> {
-    if !cfg!(unix) {
-        return Ok(());
-    }
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    File::open(directory).and_then(|d| d.sync_all()).map_err(|e| Error::from_io("syncing the directory", e))
+/// Makes the new name durable.
+fn sync_directory(path: &Path, files: &dyn FileSystem) -> Result<()> {
+    files.sync_directory_of(path).map_err(|e| Error::from_io("syncing the directory", e))
 }
 
-fn remove_if_there(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
+fn remove_if_there(path: &Path, files: &dyn FileSystem) -> Result<()> {
+    match files.remove(path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::from_io("removing the old log", e)),
         _ => Ok(()),
     }

@@ -9,6 +9,7 @@ use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use super::{Location, MemoryFile, Mode};
 use crate::error::{Error, ErrorKind, Result};
+use crate::layer::{FileSystem, Found};
 
 /// How many prepared statements a connection keeps: all that there are.
 pub(super) const STATEMENTS: usize = 32;
@@ -21,7 +22,7 @@ pub(super) struct Database {
 
 impl Database {
     /// Connects to what is there, locked as `mode` asks, and changes nothing.
-    pub(super) fn connect(location: &Location, mode: Mode) -> Result<Self> {
+    pub(super) fn connect(location: &Location, mode: Mode, files: &dyn FileSystem) -> Result<Self> {
         match location {
             Location::Memory(file) => {
                 let conn =
@@ -29,8 +30,8 @@ impl Database {
                 Ok(Self { conn, home: Some(file.clone()) })
             }
             Location::File(path) => {
-                look(path)?;
-                Ok(Self { conn: connect_file(path, mode)?, home: None })
+                look(path, files)?;
+                Ok(Self { conn: connect_file(path, mode, files)?, home: None })
             }
         }
     }
@@ -104,29 +105,37 @@ pub(super) enum Slot {
 }
 
 /// A look that opens no descriptor: closing one would drop the locks that this process has on the file.
-fn look(path: &Path) -> Result<()> {
-    let info = std::fs::metadata(path).map_err(|e| Error::from_io(format!("opening {}", path.display()), e))?;
+fn look(path: &Path, files: &dyn FileSystem) -> Result<()> {
+    let found = files.look(path).map_err(|e| Error::from_io(format!("opening {}", path.display()), e))?;
     let refuse = |what: &str| Err(Error::new(ErrorKind::NotADisk, format!("{} {what}", path.display())));
-    match info.len() {
-        _ if info.is_dir() => refuse("is a directory; a disk layer is a file"),
-        _ if !info.is_file() => refuse("is not a regular file"),
-        0 => refuse("is empty; create the layer first"),
-        _ => Ok(()),
+    match found {
+        Found::Directory => refuse("is a directory; a disk layer is a file"),
+        Found::Other => refuse("is not a regular file"),
+        Found::File(0) => refuse("is empty; create the layer first"),
+        Found::File(_) => Ok(()),
     }
 }
 
-fn connect_file(path: &Path, mode: Mode) -> Result<Connection> {
+/// A connection on the VFS of that file system.
+pub(super) fn connect_with(path: &Path, flags: OpenFlags, files: &dyn FileSystem) -> rusqlite::Result<Connection> {
+    match files.vfs() {
+        None => Connection::open_with_flags(path, flags),
+        Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs),
+    }
+}
+
+fn connect_file(path: &Path, mode: Mode, files: &dyn FileSystem) -> Result<Connection> {
     let failed = |e| sql_error(&format!("opening {}", path.display()), e);
     let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let conn = match mode {
-        Mode::ReadWrite => Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_READ_WRITE),
-        Mode::ReadOnly => Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_READ_ONLY),
+        Mode::ReadWrite => connect_with(path, flags | OpenFlags::SQLITE_OPEN_READ_WRITE, files),
+        Mode::ReadOnly => connect_with(path, flags | OpenFlags::SQLITE_OPEN_READ_ONLY, files),
     }
     .map_err(failed)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     guard(&conn).map_err(failed)?;
     let conn = match conn.is_readonly(MAIN_DB).map_err(failed)? {
-        true if needs_shared_memory(&conn) => connect_immutable(path, flags)?,
+        true if needs_shared_memory(&conn) => connect_immutable(path, flags, files)?,
         true if has_log(&conn).map_err(failed)? => conn,
         // A reader without a log would let go of its lock after each read.
         _ => conn.pragma_update(None, "locking_mode", "EXCLUSIVE").map(|()| conn).map_err(failed)?,
@@ -162,16 +171,16 @@ fn has_log(conn: &Connection) -> rusqlite::Result<bool> {
 }
 
 /// On media that nobody can write to there is nothing to lock; a log that is left there cannot be read.
-fn connect_immutable(path: &Path, flags: OpenFlags) -> Result<Connection> {
+fn connect_immutable(path: &Path, flags: OpenFlags, files: &dyn FileSystem) -> Result<Connection> {
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
-    if std::fs::metadata(&log).is_ok_and(|info| info.len() > 0) {
+    if files.look(Path::new(&log)).is_ok_and(|found| found != Found::File(0)) {
         let what = format!("{} has a log that cannot be replayed here; open it once where it can be", path.display());
         return Err(Error::new(ErrorKind::PermissionDenied, what));
     }
     let failed = |e| sql_error(&format!("opening {}", path.display()), e);
     let flags = flags | OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-    let conn = Connection::open_with_flags(immutable_uri(path), flags).map_err(failed)?;
+    let conn = connect_with(Path::new(&immutable_uri(path)), flags, files).map_err(failed)?;
     guard(&conn).map_err(failed)?;
     Ok(conn)
 }

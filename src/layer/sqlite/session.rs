@@ -64,7 +64,7 @@ impl Identities {
 
 impl Session {
     pub(super) fn open(location: &Location, mode: Mode, options: &Options) -> Result<Self> {
-        let database = Database::connect(location, mode)?;
+        let database = Database::connect(location, mode, &*options.file_system)?;
         match Self::take_over(&database, mode) {
             Ok((contents, access)) => Ok(Self {
                 layout: Box::new(Rows { sector_size: contents.geometry.sector_size() }),
