@@ -28,6 +28,8 @@ pub mod resolver;
 pub mod stack;
 
 #[cfg(feature = "harness")]
+pub mod drive;
+#[cfg(feature = "harness")]
 pub mod harness;
 #[cfg(feature = "harness")]
 pub mod oracle;

@@ -15,6 +15,7 @@ mod open;
 mod original;
 mod parent;
 mod power;
+mod power_cut;
 mod process_death;
 mod read_only;
 mod reopened;

@@ -129,7 +129,7 @@ fn make_draft(draft: &Path, files: &dyn FileSystem, write: impl FnOnce(&Connecti
 /// Gives the draft its name, unless somebody was quicker.
 fn put_new(draft: &Path, path: &Path, files: &dyn FileSystem) -> Result<()> {
     // A log without its database is nobody's; SQLite would replay it into ours.
-    remove_if_there(&beside(path, "-wal"), files)?;
+    remove_log(path, files)?;
     match files.hard_link(draft, path) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Err(Error::from_io("naming the new file", e)),
         // File systems without hard links.
@@ -147,6 +147,7 @@ fn put_over(draft: &Path, path: &Path, files: &dyn FileSystem) -> Result<()> {
         Ok(old) => {
             old.accept(Mode::ReadWrite)?;
             old.keep_log()?;
+            sync_log(path, files)?;
             Some(old)
         }
         // Not a database: there is no lock to take and no log to fold in.
@@ -158,7 +159,7 @@ fn put_over(draft: &Path, path: &Path, files: &dyn FileSystem) -> Result<()> {
             let renamed = rename(draft, path, files);
             old.close().and(renamed)
         }
-        None => remove_if_there(&beside(path, "-wal"), files).and_then(|()| rename(draft, path, files)),
+        None => remove_log(path, files).and_then(|()| rename(draft, path, files)),
     };
     remove_if_there(&beside(path, "-shm"), files).and(renamed)
 }
@@ -171,6 +172,24 @@ fn rename(from: &Path, to: &Path, files: &dyn FileSystem) -> Result<()> {
 /// Makes the new name durable.
 fn sync_directory(path: &Path, files: &dyn FileSystem) -> Result<()> {
     files.sync_directory_of(path).map_err(|e| Error::from_io("syncing the directory", e))
+}
+
+/// Removes a log, durably: after a power cut it would be replayed into the file that has its name by then.
+fn remove_log(path: &Path, files: &dyn FileSystem) -> Result<()> {
+    let log = beside(path, "-wal");
+    match files.look(&log) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        _ => remove_if_there(&log, files).and_then(|()| sync_directory(path, files)),
+    }
+}
+
+/// Makes durable that a log is empty now, for the same reason.
+fn sync_log(path: &Path, files: &dyn FileSystem) -> Result<()> {
+    let synced = files.open(&beside(path, "-wal"), Wanted::Writing).and_then(|(file, _)| file.sync());
+    match synced {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::from_io("syncing the old log", e)),
+        _ => Ok(()),
+    }
 }
 
 fn remove_if_there(path: &Path, files: &dyn FileSystem) -> Result<()> {

@@ -1,0 +1,133 @@
+//! Rules 15, 16 and 20 on a simulated drive: the power is cut at every moment, and of what was not synced anything may be
+//! lost.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use disklayer_sqlite::drive::{Drive, Image, Record};
+use disklayer_sqlite::error::ErrorKind;
+use disklayer_sqlite::layer::{Durability, Existing, FormatParams, LayerIo, Mode, Options, SqliteDiskLayer};
+use disklayer_sqlite::strike::Lost;
+
+use super::media::{look, write};
+
+const FORMAT: FormatParams = FormatParams { logically_read_only: false, len: 16 * 512, sector_size: 512 };
+const SMALLER: FormatParams = FormatParams { logically_read_only: false, len: 4 * 512, sector_size: 512 };
+
+fn on(drive: &Drive) -> Options {
+    Options { file_system: Arc::new(drive.clone()), ..Options::default() }
+}
+
+fn create(drive: &Drive, format: FormatParams, existing: Existing) -> SqliteDiskLayer {
+    SqliteDiskLayer::create(drive.path("a.dbhd"), format, existing, &on(drive)).unwrap()
+}
+
+fn open(drive: &Drive) -> disklayer_sqlite::error::Result<SqliteDiskLayer> {
+    SqliteDiskLayer::open(drive.path("a.dbhd"), Mode::ReadWrite, &on(drive))
+}
+
+/// What may be lost when there are so many units: nothing, all, one, all but one, from one on, and many mixtures.
+fn losses(units: u32) -> impl Iterator<Item = Lost> {
+    let one = (1..=units).map(|unit| Lost::These(vec![unit]));
+    let but_one = (1..=units).map(move |kept| Lost::These((1..=units).filter(|unit| *unit != kept).collect()));
+    let from = (1..=units).map(move |first| Lost::These((first..=units).collect()));
+    let mixed = (0..if units > 1 { 20 } else { 0 }).map(Lost::Some);
+    [Lost::Nothing, Lost::Everything].into_iter().chain(one).chain(but_one).chain(from).chain(mixed)
+}
+
+/// Cuts the power at every moment of a record; each state of the drive is shown once, with the number of changes that
+/// had been made.
+fn every_cut(record: &Record, mut see: impl FnMut(usize, &Image, &Lost)) -> usize {
+    let mut seen = HashSet::new();
+    for moment in record.moments() {
+        for lost in losses(moment.units()) {
+            let image = moment.cut(&lost);
+            let mut hash = DefaultHasher::new();
+            (image.clone(), moment.done == record.len()).hash(&mut hash);
+            if seen.insert(hash.finish()) {
+                see(moment.done, &image, &lost);
+            }
+        }
+    }
+    seen.len()
+}
+
+#[test]
+fn rule_15_what_was_flushed_survives_when_everything_else_is_lost() {
+    let drive = Drive::new();
+    let layer = create(&drive, FORMAT, Existing::Keep);
+    write(&layer, 0, 1, 4);
+    layer.flush().unwrap();
+    write(&layer, 2, 2, 4);
+    drive.cut();
+    drop(layer);
+    drive.power_on(&Lost::Everything);
+    let sectors = look(&open(&drive).unwrap(), 0..8);
+    assert_eq!(sectors, [Some(1), Some(1), Some(1), Some(1), None, None, None, None]);
+}
+
+#[test]
+fn rule_15_a_fua_write_survives_with_everything_before_it() {
+    let drive = Drive::new();
+    let layer = create(&drive, FORMAT, Existing::Keep);
+    write(&layer, 0, 1, 1);
+    layer.write(1, &[2; 512], Durability::Fua).unwrap();
+    drive.cut();
+    drop(layer);
+    drive.power_on(&Lost::Everything);
+    assert_eq!(look(&open(&drive).unwrap(), 0..3), [Some(1), Some(2), None]);
+}
+
+#[test]
+fn rule_20_a_new_file_whose_making_is_cut_is_absent_or_whole() {
+    let drive = Drive::new();
+    drive.record();
+    create(&drive, FORMAT, Existing::Keep).close().unwrap();
+    let record = drive.take_record();
+    let states = every_cut(&record, |done, image, lost| {
+        drive.restore(image);
+        match open(&drive) {
+            Ok(layer) => assert_eq!(look(&layer, 0..16), [None; 16]),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::NotFound, "after {done} changes, {lost:?} lost: {error}");
+                assert_ne!(done, record.len(), "the finished file is lost: {lost:?}");
+            }
+        }
+    });
+    assert!(states > 50, "{states} states");
+}
+
+#[test]
+fn rule_20_a_file_whose_replacement_is_cut_is_the_old_one_or_the_new_one() {
+    for flushed in [false, true] {
+        let drive = Drive::new();
+        let layer = create(&drive, FORMAT, Existing::Keep);
+        write(&layer, 0, 7, 16);
+        layer.flush().unwrap();
+        match flushed {
+            true => layer.close().unwrap(),
+            false => {
+                // The owner died: what was flushed lies in its log.
+                drive.cut();
+                drop(layer);
+                drive.power_on(&Lost::Nothing);
+            }
+        }
+        drive.record();
+        create(&drive, SMALLER, Existing::Replace).close().unwrap();
+        let record = drive.take_record();
+        let states = every_cut(&record, |done, image, lost| {
+            drive.restore(image);
+            let layer = open(&drive).unwrap_or_else(|e| panic!("after {done} changes, {lost:?} lost: {e}"));
+            match layer.metadata().geometry.sector_count() {
+                4 => assert_eq!(look(&layer, 0..4), [None; 4], "after {done} changes, {lost:?} lost"),
+                _ => {
+                    assert_eq!(look(&layer, 0..16), [Some(7); 16], "after {done} changes, {lost:?} lost");
+                    assert_ne!(done, record.len(), "the finished replacement is lost: {lost:?}");
+                }
+            }
+        });
+        assert!(states > 50, "{states} states");
+    }
+}
