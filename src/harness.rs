@@ -17,11 +17,13 @@ mod compare;
 mod divergence;
 mod exercise;
 mod histogram;
+mod identities;
 mod minimize;
 mod observed;
 mod origin;
 mod search;
 mod stack;
+mod struck;
 mod subject;
 mod world;
 
@@ -31,10 +33,11 @@ pub use histogram::Histogram;
 pub use minimize::minimize;
 pub use search::{Finding, search};
 pub use stack::{StackSubject, prove, prove_watched};
-pub use subject::{Abilities, Actual, Subject, act};
+pub use subject::{Abilities, Actual, Powered, Restarted, Subject, act};
 pub use world::World;
 
 use compare::Comparer;
+use identities::Identities;
 
 /// What a script that ran without a divergence has to tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +48,8 @@ pub struct Summary {
     pub sectors: u64,
     /// What was met on the way.
     pub exercise: Exercise,
+    /// In how many states each SQLite layer might have been after each power cut or failure.
+    pub states: Histogram,
 }
 
 /// One step, for whoever watches.
@@ -70,11 +75,25 @@ pub fn run(
     oracle: &mut Oracle,
     watch: &mut dyn FnMut(&Step<'_>),
 ) -> Result<Summary, Box<Divergence>> {
-    let mut runner = Runner { script, subject, oracle, comparer: Comparer::default(), hash: XxHash3_64::new() };
+    let mut runner = Runner {
+        script,
+        subject,
+        oracle,
+        comparer: Comparer::default(),
+        hash: XxHash3_64::new(),
+        identities: Identities::default(),
+        states: Histogram::default(),
+    };
     let mut exercise = Exercise::of_shape(&script.shape);
-    for (index, Line { op, .. }) in script.lines.iter().enumerate() {
+    if runner.subject.powered().is_some() {
+        runner.compare_identities().map_err(|difference| runner.diverged_at_start(difference))?;
+    }
+    for (index, Line { op, strike }) in script.lines.iter().enumerate() {
         exercise.note(op, runner.oracle);
-        let (outcome, touched) = runner.step(index, op)?;
+        let (outcome, touched) = match strike {
+            None => runner.step(index, op)?,
+            Some(strike) => (runner.step_struck(index, op, strike)?, None),
+        };
         exercise.note_outcome(outcome);
         watch(&Step { index, op, outcome, touched: touched.as_deref() });
         let looks = outcome.is_refusal()
@@ -83,7 +102,8 @@ pub fn run(
             runner.look(index, op)?;
         }
     }
-    Ok(Summary { trace: runner.hash.finish(), sectors: runner.comparer.sectors, exercise })
+    let Runner { hash, comparer, states, .. } = runner;
+    Ok(Summary { trace: hash.finish(), sectors: comparer.sectors, exercise, states })
 }
 
 impl Summary {
@@ -92,6 +112,7 @@ impl Summary {
         self.trace = self.trace.rotate_left(5) ^ other.trace;
         self.sectors += other.sectors;
         self.exercise.add(&other.exercise);
+        self.states.add(&other.states);
     }
 }
 
@@ -101,6 +122,8 @@ struct Runner<'a> {
     oracle: &'a mut Oracle,
     comparer: Comparer,
     hash: XxHash3_64,
+    identities: Identities,
+    states: Histogram,
 }
 
 impl Runner<'_> {
@@ -115,6 +138,23 @@ impl Runner<'_> {
         let actual = self.act(op);
         let touched = self.subject.touched();
         let actual = actual.map_err(|panic| self.diverged(index, op, Difference::Panic(panic)))?;
+        let outcome = self.agree(index, op, actual)?;
+        if self.subject.powered().is_some() {
+            // What has been drawn is seen once before a cut can hide where it came from.
+            self.compare_identities().map_err(|difference| self.diverged(index, op, difference))?;
+        }
+        if let (Some(actual), Outcome::Done) = (&touched, outcome)
+            && !matches!(op.kind(), OpKind::Reopen | OpKind::Push | OpKind::Discard | OpKind::Commit)
+        {
+            let compared = compare::touched(self.oracle.touched(), actual);
+            compared.map_err(|difference| self.diverged(index, op, difference))?;
+        }
+        Ok((outcome, touched))
+    }
+
+    /// The oracle does what the subject has done; outcome and bytes must be equal.
+    fn agree(&mut self, index: usize, op: &Op, actual: Actual) -> Result<Outcome, Box<Divergence>> {
+        let size = self.script.shape.sector_size as usize;
         if actual.outcome == Outcome::Done && op.target() == Target::Disk && is_read(op) {
             let Some((sector, _)) = compare::read_range(op, size) else { unreachable!("a read has a range") };
             self.oracle.settle(sector, &self.comparer.actual);
@@ -130,13 +170,21 @@ impl Runner<'_> {
         self.hash.write(&self.comparer.actual);
         let compared = self.comparer.buffers(op, size, expected.present.as_deref(), actual.present.as_deref());
         compared.map_err(|difference| self.diverged(index, op, difference))?;
-        if let (Some(actual), Outcome::Done) = (&touched, expected.outcome)
-            && !matches!(op.kind(), OpKind::Reopen | OpKind::Push | OpKind::Discard | OpKind::Commit)
-        {
-            let compared = compare::touched(self.oracle.touched(), actual);
-            compared.map_err(|difference| self.diverged(index, op, difference))?;
+        Ok(expected.outcome)
+    }
+
+    /// Compares what the layers say of who they are and over whom they lie (rule 14).
+    fn compare_identities(&mut self) -> Result<(), Difference> {
+        for layer in 0..self.oracle.layer_count() {
+            let Some(metadata) = self.subject.layer(layer).map(|io| io.metadata()) else { continue };
+            let expected = self.oracle.lineage(layer);
+            if !self.identities.agree(expected, &metadata) {
+                let (identity, parent) = (metadata.identity, metadata.parent);
+                let what = format!("expected the generations {expected:?}, found {identity:?} and {parent:?}");
+                return Err(Difference::Metadata { layer, what });
+            }
         }
-        Ok((expected.outcome, touched))
+        Ok(())
     }
 
     fn is_able(&self, op: &Op) -> bool {
@@ -164,6 +212,11 @@ impl Runner<'_> {
         let looked = caught(|| self.comparer.layers(self.subject, self.oracle, done));
         let looked = looked.unwrap_or_else(|panic| Err(Difference::Panic(panic)));
         looked.map_err(|difference| self.diverged(index, op, difference))
+    }
+
+    fn diverged_at_start(&self, difference: Difference) -> Box<Divergence> {
+        let script = self.script.clone();
+        Box::new(Divergence { script, step: None, difference, layer_kind: None, origin: None })
     }
 
     fn diverged(&self, index: usize, op: &Op, difference: Difference) -> Box<Divergence> {

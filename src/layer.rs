@@ -180,6 +180,15 @@ pub trait LayerIo: Send + Sync {
         Ok(())
     }
 
+    /// Checks that what the layer is kept in is whole; it takes as long as reading all of it.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt`, with what is wrong.
+    fn verify(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Makes everything durable and lets go of the file; afterwards the layer refuses everything.
     fn close(&self) -> Result<()> {
         self.flush()
@@ -250,6 +259,9 @@ impl LayerIo for Arc<dyn LayerIo> {
     }
     fn record_parent(&self, parent: &Parent) -> Result<()> {
         (**self).record_parent(parent)
+    }
+    fn verify(&self) -> Result<()> {
+        (**self).verify()
     }
     fn close(&self) -> Result<()> {
         (**self).close()

@@ -12,6 +12,8 @@ use crate::layer::{Access, UnmapBehavior};
 use crate::request::Below;
 use crate::script::{Content, LayerKind, LayerShape, Op, Outcome, Shape, Target, Touched};
 
+mod cache;
+mod crash;
 mod extents;
 mod held;
 mod lineage;
@@ -19,6 +21,9 @@ mod reshape;
 mod unspecified;
 mod view;
 
+pub use crash::{Found, Survivor, When};
+
+use crash::Chronicle;
 use extents::Extents;
 use lineage::Lineage;
 use unspecified::Loose;
@@ -37,6 +42,10 @@ pub struct Oracle {
     held: Vec<Arc<File>>,
     own_unmap: UnmapBehavior,
     loose: Loose,
+    /// What the layers have been, if the power may be cut.
+    chronicle: Option<Chronicle>,
+    /// Sectors of raw files as a cut has left them.
+    survived: Vec<Arc<[u8]>>,
 }
 
 /// A layer.
@@ -55,6 +64,8 @@ enum Cell {
     Said(Content),
     /// What was there before the script, in this one of the files.
     Held(usize),
+    /// What a power cut has left, this one of the sectors.
+    Survived(usize),
 }
 
 const ZEROS: Cell = Cell::Said(Content::Zeros);
@@ -92,6 +103,8 @@ impl Oracle {
             held: Vec::new(),
             own_unmap: UnmapBehavior::Zeroes,
             loose: Loose::new(),
+            chronicle: None,
+            survived: Vec::new(),
         };
         let outcome = oracle.create();
         (oracle, outcome)
@@ -99,6 +112,13 @@ impl Oracle {
 
     /// Does `op`; a read puts what it must find into `buf`, which has the op's length and the reader's poison.
     pub fn apply(&mut self, op: &Op, buf: &mut [u8]) -> Prediction {
+        self.chronicle_begins(op);
+        let prediction = self.predict(op, buf);
+        self.chronicle_ends(op, prediction.outcome);
+        prediction
+    }
+
+    fn predict(&mut self, op: &Op, buf: &mut [u8]) -> Prediction {
         self.touched.clear();
         self.touched.resize(self.layers.len(), Touched::default());
         if let Target::Layer(index) = op.target()
@@ -129,36 +149,6 @@ impl Oracle {
             Op::Discard => self.discard().into(),
             Op::Commit => self.commit().into(),
         }
-    }
-
-    fn read(&mut self, sector: u64, count: u32, buf: &mut [u8]) -> Outcome {
-        if !inside(sector, count.into(), self.sector_count(0)) {
-            return refused(ErrorKind::OutOfRange);
-        }
-        let size = self.sector_size as usize;
-        for (sector, buf) in (sector..).zip(buf.chunks_exact_mut(size)) {
-            self.read_sector(sector, buf);
-        }
-        Outcome::Done
-    }
-
-    fn read_sector(&mut self, sector: u64, buf: &mut [u8]) {
-        for index in 0..self.layers.len() {
-            if sector >= self.visible(index) {
-                break;
-            }
-            self.touched[index].read += 1;
-            let Some(cell) = self.layers[index].sectors.get(sector) else { continue };
-            self.render(cell, sector, buf);
-            for above in 0..index {
-                if self.layers[above].shape.read_cache {
-                    self.touched[above].filled += 1;
-                    self.layers[above].sectors.set(sector..sector + 1, Some(cell));
-                }
-            }
-            return;
-        }
-        buf.fill(0);
     }
 
     fn read_layer(&mut self, index: usize, sector: u64, count: u32, buf: &mut [u8]) -> Prediction {
@@ -193,6 +183,7 @@ impl Oracle {
             self.touched[index].written += range.end - range.start;
             self.loose.retain(|at, _| !range.contains(at));
             self.layers[index].sectors.set(range, Some(Cell::Said(content)));
+            self.mark(index);
         }
         Outcome::Done
     }
@@ -211,6 +202,7 @@ impl Oracle {
                 self.layers[index].sectors.set(sector..sector + 1, Some(Cell::Said(content)));
             }
         }
+        self.mark(index);
         Outcome::Done
     }
 
@@ -244,6 +236,7 @@ impl Oracle {
             LayerKind::Own if self.own_unmap == UnmapBehavior::Unspecified => self.loosen(index, range),
             _ => self.layers[index].sectors.set(range, Some(ZEROS)),
         }
+        self.mark(index);
     }
 
     fn flush(&mut self, target: Target) -> Outcome {

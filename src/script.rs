@@ -19,12 +19,13 @@
 //! # Ok::<(), disklayer_sqlite::error::Error>(())
 //! ```
 //!
-//! - `disk SECTOR_SIZE [in-memory] [read-only]`, once, first.
+//! - `disk SECTOR_SIZE [in-memory] [read-only] [dirty-limit BYTES]`, once, first.
 //! - `layer KIND SECTORS [diff] [read-cache] [write-through] [read-only] [filled STAMP]`, top first; the kinds are
 //!   `sqlite`, `ram`, `file` and `own` (somebody's own disk). `filled` makes every sector present before the script.
 //! - Then the operations, one a line: [`Op`] says how each is written. A `;` ends a line too.
 //! - What strikes an operation follows it after a `!`:
-//!   - `! cut after WRITES writes, lose none|all|some SEED|UNIT…`: the power is cut;
+//!   - `! cut after WRITES writes, lose none|all|some SEED|UNIT…`: the power is cut; followed by `then after …`, it is
+//!     cut again while the disk is being opened;
 //!   - `! fail call NUMBER [and on] with error|full|short|sync|lock|open|memory`: calls to the files fail.
 //!
 //!   [`Strike`](crate::strike::Strike) says what is counted. Such a script runs on a simulated drive.
@@ -77,6 +78,8 @@ pub struct Shape {
     pub medium: Medium,
     /// Whether the disk is opened read only.
     pub read_only: bool,
+    /// SQLite layers commit when more than this many bytes wait for a flush.
+    pub dirty_limit: Option<u64>,
     /// Top first.
     pub layers: Vec<LayerShape>,
 }
@@ -138,9 +141,23 @@ impl LayerShape {
 }
 
 impl Shape {
+    /// What is struck is compared whole each time, and all of it lies in memory.
+    const LARGEST_STRUCK: u64 = 4096;
+
+    /// Whether operations on it may be struck: its layers are not too large for that.
+    pub fn can_be_struck(&self) -> bool {
+        self.layers.iter().all(|layer| layer.sector_count <= Self::LARGEST_STRUCK)
+    }
+
     /// One disk of somebody else's.
     pub fn own(geometry: Geometry) -> Self {
         let layers = vec![LayerShape::new(LayerKind::Own, geometry.sector_count())];
-        Self { sector_size: geometry.sector_size(), medium: Medium::Memory, read_only: false, layers }
+        Self {
+            sector_size: geometry.sector_size(),
+            medium: Medium::Memory,
+            read_only: false,
+            dirty_limit: None,
+            layers,
+        }
     }
 }

@@ -6,14 +6,8 @@
 /// What strikes an operation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Strike {
-    /// The power is cut.
-    Cut {
-        /// So many writes of the operation are done: calls that change the files, their names, or sync them. If it has
-        /// no more, the power is cut when it has returned.
-        after: u32,
-        /// What does not survive of that which was never synced.
-        lost: Lost,
-    },
+    /// The power is cut; and then, while the disk is opened again, as often as there are more of these.
+    Cut(Vec<Cut>),
     /// Calls to the files fail.
     Fail {
         /// The number of the call, from 1, among all those that the operation makes. If what fails does not fit that
@@ -24,6 +18,16 @@ pub enum Strike {
         /// How.
         failure: Failure,
     },
+}
+
+/// A power cut.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Cut {
+    /// So many writes are done: calls that change the files, their names, or sync them. If there are no more, the power
+    /// is cut when the operation has returned.
+    pub after: u32,
+    /// What does not survive of that which was never synced.
+    pub lost: Lost,
 }
 
 /// What a power cut takes of that which was never synced. It is counted in units, the oldest first, from 1: each piece
@@ -86,11 +90,16 @@ impl Strike {
     /// Strikes that are simpler in one respect.
     pub fn simpler(&self) -> Vec<Self> {
         match self {
-            Self::Cut { after, lost } => {
-                let fewer = [0, after / 2, after.saturating_sub(1)].into_iter().filter(|n| n < after);
-                let fewer = fewer.map(|after| Self::Cut { after, lost: lost.clone() });
-                let kept = lost.simpler().into_iter().map(|lost| Self::Cut { after: *after, lost });
-                kept.chain(fewer).collect()
+            Self::Cut(cuts) => {
+                let shorter = (1..cuts.len()).map(|len| Self::Cut(cuts[..len].to_vec()));
+                let simpler = cuts.iter().enumerate().flat_map(|(at, cut)| {
+                    cut.simpler().into_iter().map(move |simpler| {
+                        let mut cuts = cuts.clone();
+                        cuts[at] = simpler;
+                        Self::Cut(cuts)
+                    })
+                });
+                shorter.chain(simpler).collect()
             }
             &Self::Fail { call, span, failure } => {
                 let fewer = [1, call / 2, call.saturating_sub(1)].into_iter().filter(|&n| n < call && n > 0);
@@ -99,6 +108,15 @@ impl Strike {
                 once.into_iter().chain(fewer).collect()
             }
         }
+    }
+}
+
+impl Cut {
+    fn simpler(&self) -> Vec<Self> {
+        let Self { after, lost } = self;
+        let fewer = [0, after / 2, after.saturating_sub(1)].into_iter().filter(|n| n < after);
+        let fewer = fewer.map(|after| Self { after, lost: lost.clone() });
+        lost.simpler().into_iter().map(|lost| Self { after: *after, lost }).chain(fewer).collect()
     }
 }
 

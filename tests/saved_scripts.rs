@@ -41,6 +41,7 @@ fn what_strikes_an_operation_is_read_back() {
         "cut after 0 writes, lose all",
         "cut after 7 writes, lose some 77",
         "cut after 7 writes, lose 1 4 9",
+        "cut after 7 writes, lose 1 4 9 then after 1 writes, lose some 3 then after 0 writes, lose all",
         "fail call 3 with full",
         "fail call 12 and on with error",
     ];

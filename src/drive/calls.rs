@@ -79,8 +79,8 @@ impl Calls {
             return Err(Failure::Error);
         }
         match &self.armed {
-            Some(Strike::Cut { after, .. }) if call.is_write() => {
-                self.dead = self.writes == *after;
+            Some(Strike::Cut(cuts)) if call.is_write() => {
+                self.dead = cuts.first().is_some_and(|cut| self.writes == cut.after);
                 self.writes += 1;
                 if self.dead { Err(Failure::Error) } else { Ok(()) }
             }

@@ -165,6 +165,20 @@ impl Change {
         }
     }
 
+    /// Takes the part that concerns `gone` out of a change of names; whether anything is left.
+    fn without(&mut self, gone: &str) -> bool {
+        match self {
+            Self::Create { name: Some(name), .. } | Self::Link { name, .. } | Self::Remove { name, .. } => {
+                &**name != gone
+            }
+            Self::Rename { from, to, file } if &**to == gone => {
+                *self = Self::Remove { name: from.clone(), file: *file };
+                true
+            }
+            _ => true,
+        }
+    }
+
     fn is_of_names(&self) -> bool {
         matches!(self, Self::Create { .. } | Self::Link { .. } | Self::Rename { .. } | Self::Remove { .. })
     }
@@ -241,9 +255,23 @@ impl Medium {
         let fresh: Vec<_> = self.pending.iter().filter(|p| !p.abandoned && p.change.is_of(file)).cloned().collect();
         let rewritten = |change: &Change| fresh.iter().any(|fresh| overlap(change, &fresh.change));
         self.settle(|p| match &p.change {
-            Change::Create { file: named, .. } => *named == file,
             change if change.is_of(file) => !p.abandoned || rewritten(change),
             _ => false,
+        });
+        self.settle_name_of(file);
+    }
+
+    /// Makes the name that `file` was made with durable; what the name was before is past.
+    fn settle_name_of(&mut self, file: FileId) {
+        let made = |p: &Pending| matches!(&p.change, Change::Create { file: named, .. } if *named == file);
+        let Some(at) = self.pending.iter().position(made) else { return };
+        let change = self.pending.remove(at).change;
+        self.durable.apply(&change);
+        let Change::Create { name: Some(name), .. } = change else { return };
+        let mut nth = 0;
+        self.pending.retain_mut(|pending| {
+            nth += 1;
+            nth > at || pending.change.without(&name)
         });
     }
 

@@ -34,6 +34,8 @@ pub enum Difference {
     Metadata { layer: usize, what: String },
     /// A layer, looked at alone.
     Look { layer: usize, message: String },
+    /// What a power cut or a failing drive has left, of one layer or of the disk.
+    Survival { layer: Option<usize>, what: String },
     /// The system panicked.
     Panic(String),
 }
@@ -84,6 +86,7 @@ impl Difference {
     pub fn layer(&self) -> Option<usize> {
         match self {
             Self::Outcome { .. } | Self::Panic(_) => None,
+            Self::Survival { layer, .. } => *layer,
             Self::Bytes(bytes) => bytes.view.layer(),
             Self::Presence { layer, .. }
             | Self::Touched { layer, .. }
@@ -100,6 +103,7 @@ impl Difference {
             Self::Touched { .. } => Class::Touched,
             Self::Metadata { .. } => Class::Metadata,
             Self::Look { .. } => Class::Look,
+            Self::Survival { .. } => Class::Survival,
             Self::Panic(_) => Class::Panic,
         }
     }
@@ -121,6 +125,7 @@ enum Class {
     Touched,
     Metadata,
     Look,
+    Survival,
     Panic,
 }
 
@@ -135,6 +140,7 @@ impl Signature {
             Class::Touched => "accesses",
             Class::Metadata => "metadata",
             Class::Look => "look",
+            Class::Survival => "survival",
             Class::Panic => "panic",
         };
         let layer = self.layer.map_or(String::new(), |layer| format!("-{layer}"));
@@ -194,6 +200,12 @@ impl fmt::Display for Difference {
             }
             Self::Metadata { layer, what } => write!(f, "metadata differs on layer {layer}\n{what}"),
             Self::Look { layer, message } => write!(f, "layer {layer}, looked at alone\n{message}"),
+            Self::Survival { layer: None, what } => {
+                write!(f, "what was left of the disk is not what it may be\n{what}")
+            }
+            Self::Survival { layer: Some(layer), what } => {
+                write!(f, "what was left of layer {layer} is not what it may be\n{what}")
+            }
             Self::Panic(message) => write!(f, "panic\n{message}"),
         }
     }

@@ -101,6 +101,10 @@ impl LayerIo for Observed {
         self.layer.record_parent(parent)
     }
 
+    fn verify(&self) -> Result<()> {
+        self.layer.verify()
+    }
+
     fn close(&self) -> Result<()> {
         self.layer.close()
     }

@@ -5,19 +5,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::observed::{Counters, Observed};
+use super::subject::{Powered, Restarted};
 use super::{Abilities, Difference, Divergence, Step, Subject, Summary, World, caught, run};
-use crate::error::{Error, ErrorKind, Result};
-use crate::geometry::Geometry;
+use crate::drive::Drive;
+use crate::error::Result;
 use crate::layer::{
     Access, DiskLayerMetadata, Durability, FileDisk, FormatOnAttachSqliteDiskLayer, FormatParams,
     IncompleteFormatParams, LayerAttach, LayerIo, Location, Mode, Options, RamDiskLayer, SqliteDiskLayer,
 };
 use crate::oracle::Oracle;
-use crate::script::{Content, LayerKind, LayerShape, Medium, Outcome, Pushed, Reopen, Script, Shape, Touched};
+use crate::script::{LayerKind, LayerShape, Medium, Outcome, Pushed, Reopen, Script, Shape, Touched};
 use crate::stack::{DiskAccess, LayerConfiguration, LayeredDisk, ParentCheck};
 
-/// Layers are filled this many bytes at a time.
-const FILL_CHUNK: u64 = 1 << 20;
+mod create;
+
+use create::create_layer;
 
 /// Runs `script` on a real stack in `world`.
 ///
@@ -39,6 +41,9 @@ pub fn prove_watched(
     watch: &mut dyn FnMut(&Step<'_>),
 ) -> Result<Summary, Box<Divergence>> {
     world.reset();
+    if script.lines.iter().any(|line| line.strike.is_some()) {
+        world.go_on_drive();
+    }
     let (mut oracle, expected) = Oracle::new(&script.shape);
     let base = world.base().map(Path::to_owned);
     let created = caught(|| StackSubject::create(&script.shape, world))
@@ -54,6 +59,9 @@ pub fn prove_watched(
         return Ok(summary);
     };
     hold_base(&mut oracle, base, &script.shape);
+    if subject.powered().is_some() {
+        oracle.begin_chronicle();
+    }
     let summary = run(script, &mut subject, &mut oracle, watch)?;
     let end = Some(script.lines.len());
     caught(|| drop(subject)).map_err(|panic| diverged(script, end, Difference::Panic(panic)))?;
@@ -101,6 +109,8 @@ struct Part {
 enum Home {
     Sqlite(Location),
     File(PathBuf),
+    /// The image under all stacks; never on a simulated drive.
+    Base(PathBuf),
     /// RAM is kept while the disk is reopened.
     Ram(Arc<dyn LayerIo>),
 }
@@ -112,7 +122,8 @@ impl<W: BorrowMut<World>> StackSubject<W> {
     ///
     /// Whatever the layers and the stack refuse.
     pub fn create(shape: &Shape, mut world: W) -> Result<Self> {
-        let options = world.borrow_mut().options();
+        let mut options = world.borrow_mut().options();
+        options.dirty_limit = shape.dirty_limit.unwrap_or(options.dirty_limit);
         let mut parts = Vec::new();
         let mut layers = Vec::new();
         let mut below: Option<DiskLayerMetadata> = None;
@@ -174,96 +185,13 @@ impl Part {
         Ok(match &self.home {
             Home::Ram(io) => io.clone(),
             Home::Sqlite(location) => Arc::new(SqliteDiskLayer::open(location.clone(), mode, options)?),
-            Home::File(path) if self.shape.read_only => Arc::new(FileDisk::open(path, sector_size, Mode::ReadOnly)?),
-            Home::File(path) => Arc::new(FileDisk::open(path, sector_size, mode)?),
+            Home::Base(path) => Arc::new(FileDisk::open(path, sector_size, Mode::ReadOnly)?),
+            Home::File(path) => {
+                let mode = if self.shape.read_only { Mode::ReadOnly } else { mode };
+                Arc::new(FileDisk::open_in(&*options.file_system, path, sector_size, mode)?)
+            }
         })
     }
-}
-
-fn create_layer(
-    layer: LayerShape,
-    shape: &Shape,
-    below: Option<&DiskLayerMetadata>,
-    world: &mut World,
-    options: &Options,
-) -> Result<(Home, Arc<dyn LayerIo>)> {
-    let geometry = Geometry::new(layer.sector_count, shape.sector_size)?;
-    let access = if layer.read_only { Access::LogicallyReadOnly } else { Access::ReadWrite };
-    let (home, io) = match layer.kind {
-        LayerKind::Own => {
-            let what = "`layer own` is somebody's own disk; run the script through the test that has it";
-            return Err(Error::new(ErrorKind::Unsupported, what));
-        }
-        LayerKind::Ram => {
-            let io: Arc<dyn LayerIo> = Arc::new(RamDiskLayer::new(geometry, access));
-            (Home::Ram(io.clone()), io)
-        }
-        LayerKind::File => {
-            if let (true, None, Some(base)) = (is_base(&layer), below, world.base()) {
-                let io = open_base(base, geometry)?;
-                return Ok((Home::File(base.to_owned()), io));
-            }
-            let path = world.new_file("img");
-            let io: Arc<dyn LayerIo> = Arc::new(FileDisk::create(&path, geometry)?);
-            fill(&*io, layer)?;
-            let mode = if layer.read_only { Mode::ReadOnly } else { Mode::ReadWrite };
-            let io = Arc::new(FileDisk::open(&path, shape.sector_size, mode)?);
-            return Ok((Home::File(path), io));
-        }
-        LayerKind::Sqlite => {
-            let (place, existing) = world.place(shape.medium);
-            let io: Arc<dyn LayerIo> = match layer.diff {
-                true => {
-                    let format =
-                        IncompleteFormatParams { logically_read_only: layer.read_only, len: Some(geometry.len()) };
-                    let attach = FormatOnAttachSqliteDiskLayer::new(place.clone(), format, existing, options.clone());
-                    Box::new(attach).attach(below)?
-                }
-                false => {
-                    let (logically_read_only, len) = (layer.read_only, geometry.len());
-                    let format = FormatParams { logically_read_only, len, sector_size: shape.sector_size };
-                    Arc::new(SqliteDiskLayer::create(place.clone(), format, existing, options)?)
-                }
-            };
-            (Home::Sqlite(place), io)
-        }
-    };
-    fill(&*io, layer)?;
-    Ok((home, io))
-}
-
-/// Opens the image that the world has under its stacks, if it is what the script wants there.
-fn open_base(base: &Path, geometry: Geometry) -> Result<Arc<dyn LayerIo>> {
-    let disk = FileDisk::open(base, geometry.sector_size(), Mode::ReadOnly)?;
-    let actual = disk.metadata().geometry.sector_count();
-    match actual == geometry.sector_count() {
-        true => Ok(Arc::new(disk)),
-        false => {
-            let (base, wanted) = (base.display(), geometry.sector_count());
-            let what = format!("the base image {base} has {actual} sectors, and the script wants {wanted}");
-            Err(Error::new(ErrorKind::InvalidGeometry, what))
-        }
-    }
-}
-
-/// Makes every sector present, as the script says.
-fn fill(io: &dyn LayerIo, layer: LayerShape) -> Result<()> {
-    let Some(stamp) = layer.filled else { return Ok(()) };
-    let size = u64::from(io.metadata().geometry.sector_size());
-    let chunk = FILL_CHUNK / size;
-    let mut buf = Vec::new();
-    let mut sector = 0;
-    while sector < layer.sector_count {
-        let count = chunk.min(layer.sector_count - sector);
-        buf.resize((count * size) as usize, 0);
-        Content::Stamp(stamp).render(sector, size as usize, &mut buf);
-        match layer.kind {
-            LayerKind::File => io.write(sector, &buf, Durability::Flushed)?,
-            _ => io.write_no_overwrite(sector, &buf)?,
-        }
-        sector += count;
-    }
-    Ok(())
 }
 
 impl<W: BorrowMut<World>> Subject for StackSubject<W> {
@@ -343,8 +271,54 @@ impl<W: BorrowMut<World>> Subject for StackSubject<W> {
         self.disk.layer(index)
     }
 
+    fn powered(&mut self) -> Option<&mut dyn Powered> {
+        self.world.borrow().drive()?;
+        Some(self)
+    }
+
     fn touched(&mut self) -> Option<Vec<Touched>> {
         Some(self.parts.iter().map(|part| part.counters.take()).collect())
+    }
+}
+
+impl<W: BorrowMut<World>> Powered for StackSubject<W> {
+    fn drive(&self) -> Drive {
+        self.world.borrow().drive().cloned().unwrap_or_default()
+    }
+
+    fn lose_power(&mut self) {
+        // It cannot be closed in order any more; that it fails is what it does.
+        let _ = self.disk.close();
+        for part in &mut self.parts {
+            if let Home::Ram(io) = &mut part.home {
+                let DiskLayerMetadata { geometry, access, .. } = io.metadata();
+                *io = Arc::new(RamDiskLayer::new(geometry, access));
+            }
+        }
+    }
+
+    fn restart(&mut self) -> Result<Restarted> {
+        let _ = self.disk.close();
+        let mut layers = Vec::new();
+        for (index, part) in self.parts.iter().enumerate() {
+            let open = || {
+                let io = part.open(Reopen::Writable, self.sector_size, &self.options)?;
+                io.verify().map(|()| io)
+            };
+            layers.push(open().map_err(|e| e.at_layer(index))?);
+        }
+        let found = layers.iter().map(|io| io.metadata()).collect();
+        let access = if self.read_only { DiskAccess::ReadOnly } else { DiskAccess::Writable };
+        let stack = |check| {
+            let parts = self.parts.iter().zip(&layers).map(|(part, io)| part.configure(io.clone(), check));
+            LayeredDisk::new(parts.collect(), access)
+        };
+        let (opened, disk) = match stack(ParentCheck::Verify) {
+            Ok(disk) => (Ok(()), disk),
+            Err(error) => (Err(error), stack(ParentCheck::Adopt)?),
+        };
+        self.disk = disk;
+        Ok(Restarted { found, opened })
     }
 }
 

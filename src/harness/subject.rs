@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::drive::Drive;
 use crate::error::{Error, ErrorKind, Result};
-use crate::layer::{LayerIo, SectorMarker, UnmapBehavior};
+use crate::layer::{DiskLayerMetadata, LayerIo, SectorMarker, UnmapBehavior};
 use crate::request::Durability;
 use crate::script::{Op, Outcome, Pushed, Reopen, Target, Touched};
 
@@ -74,10 +75,39 @@ pub trait Subject {
         None
     }
 
+    /// The same disk, if its power can be cut.
+    fn powered(&mut self) -> Option<&mut dyn Powered> {
+        None
+    }
+
     /// How much of each layer was touched since the last call, if it can tell.
     fn touched(&mut self) -> Option<Vec<Touched>> {
         None
     }
+}
+
+/// A disk on a simulated drive.
+pub trait Powered {
+    /// The drive, whose power is cut and whose calls fail.
+    fn drive(&self) -> Drive;
+
+    /// Lets go of everything; what was only in memory is gone.
+    fn lose_power(&mut self);
+
+    /// Opens what is left. A refusal of the stack is the answer, and then it is opened by one who knows.
+    ///
+    /// # Errors
+    ///
+    /// A layer that does not open, or is not whole.
+    fn restart(&mut self) -> Result<Restarted>;
+}
+
+/// A disk that was opened again.
+pub struct Restarted {
+    /// What each layer said of itself before they were stacked.
+    pub found: Vec<DiskLayerMetadata>,
+    /// Whether they were a stack.
+    pub opened: Result<()>,
 }
 
 fn unable() -> Error {

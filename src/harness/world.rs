@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tempfile::TempDir;
 
+use crate::drive::{Drive, Image};
 use crate::error::{Error, Result};
-use crate::layer::{Existing, Location, MemoryFile, Options};
+use crate::layer::{Existing, FileSystem, Location, MemoryFile, Native, Options};
 use crate::script::Medium;
 
 /// The surroundings of one script after another. Files go with the next script, and the directory with the world.
@@ -18,6 +19,8 @@ pub struct World {
     in_use: usize,
     draws: Arc<AtomicU64>,
     base: Option<PathBuf>,
+    drive: Option<Drive>,
+    on_drive: bool,
 }
 
 impl World {
@@ -33,7 +36,16 @@ impl World {
             .tempdir_in(&parent)
             .map_err(|e| Error::from_io(format!("making a directory for the layers in {}", parent.display()), e))?;
         let draws = Arc::new(AtomicU64::new(0));
-        Ok(Self { dir, files: Vec::new(), memory: Vec::new(), in_use: 0, draws, base: None })
+        Ok(Self {
+            dir,
+            files: Vec::new(),
+            memory: Vec::new(),
+            in_use: 0,
+            draws,
+            base: None,
+            drive: None,
+            on_drive: false,
+        })
     }
 
     /// The same world, with a disk image under every stack whose lowest layer is a file.
@@ -50,7 +62,7 @@ impl World {
 
     /// Makes everything as it was at first.
     pub(super) fn reset(&mut self) {
-        for file in self.files.drain(..) {
+        for file in self.files.drain(..).filter(|file| file.starts_with(self.dir.path())) {
             for suffix in ["", "-wal", "-shm", "-journal"] {
                 let mut name = file.clone().into_os_string();
                 name.push(suffix);
@@ -58,13 +70,27 @@ impl World {
             }
         }
         self.in_use = 0;
+        self.on_drive = false;
         self.draws.store(0, Ordering::Relaxed);
+    }
+
+    /// Puts everything that is made from now on onto an empty simulated drive.
+    pub(super) fn go_on_drive(&mut self) {
+        let drive = self.drive.get_or_insert_default();
+        drive.restore(&Image::default());
+        self.on_drive = true;
+    }
+
+    /// The simulated drive, if that is where things are.
+    pub(super) fn drive(&self) -> Option<&Drive> {
+        self.drive.as_ref().filter(|_| self.on_drive)
     }
 
     /// A place for a new database.
     pub(super) fn place(&mut self, medium: Medium) -> (Location, Existing) {
         match medium {
             Medium::Files => (Location::File(self.new_file("dbhd")), Existing::Keep),
+            Medium::Memory if self.on_drive => (Location::File(self.new_file("dbhd")), Existing::Keep),
             Medium::Memory => {
                 if self.in_use == self.memory.len() {
                     self.memory.push(MemoryFile::default());
@@ -77,7 +103,8 @@ impl World {
 
     /// A name for a new file.
     pub(super) fn new_file(&mut self, extension: &str) -> PathBuf {
-        let path = self.dir.path().join(format!("{}.{extension}", self.files.len()));
+        let name = format!("{}.{extension}", self.files.len());
+        let path = self.drive().map_or_else(|| self.dir.path().join(&name), |drive| drive.path(&name));
         self.files.push(path.clone());
         path
     }
@@ -89,7 +116,11 @@ impl World {
             u128::from(draws.fetch_add(1, Ordering::Relaxed) + 1)
                 .wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
         };
-        Options { identities: Some(Arc::new(draw)), ..Options::default() }
+        let file_system: Arc<dyn FileSystem> = match self.drive() {
+            Some(drive) => Arc::new(drive.clone()),
+            None => Arc::new(Native),
+        };
+        Options { identities: Some(Arc::new(draw)), file_system, ..Options::default() }
     }
 }
 

@@ -318,6 +318,10 @@ impl LayerIo for SqliteDiskLayer {
         }
     }
 
+    fn verify(&self) -> Result<()> {
+        self.with(|session| session.verify())
+    }
+
     fn close(&self) -> Result<()> {
         match std::mem::replace(&mut *self.state(), State::Closed) {
             State::Open(session) => session.close(),

@@ -71,6 +71,9 @@ impl Oracle {
         let next = lineage.promised.unwrap_or_else(|| self.draw());
         let lineage = &mut self.layers[index].lineage;
         (lineage.generation, lineage.promised, lineage.changed) = (Some(next), None, true);
+        // Durable before the change itself is made.
+        self.mark(index);
+        self.promise(index);
     }
 
     /// The stack is about to change the first `path` layers: those above learn the generations to come.
@@ -85,6 +88,8 @@ impl Oracle {
                     let known = parent.generation.and(lineage.generation);
                     *parent = Parent { generation: known, coming: Some(coming) };
                 }
+                self.mark(index - 1);
+                self.promise(index - 1);
             }
             self.layers[index].lineage.noted = true;
         }
@@ -105,7 +110,10 @@ impl Oracle {
         if let Some(&stranger) = self.strangers().last() {
             outcome = if outcome == Outcome::Done { mismatch(stranger) } else { outcome };
             self.open(Reopen::Writable);
-            self.strangers().into_iter().for_each(|index| self.record_parent(index));
+            for index in self.strangers() {
+                self.record_parent(index);
+                self.mark(index);
+            }
         }
         outcome
     }
@@ -121,7 +129,7 @@ impl Oracle {
     }
 
     /// The layers that do not lie over what they were made over.
-    fn strangers(&self) -> Vec<usize> {
+    pub(super) fn strangers(&self) -> Vec<usize> {
         let is_stranger = |&index: &usize| {
             let below = self.layers.get(index + 1).and_then(|layer| layer.lineage.generation);
             let allowed = |generation: Option<u64>| generation.is_some() && generation == below;
@@ -144,6 +152,20 @@ impl Oracle {
 }
 
 impl Lineage {
+    /// This state, found in a layer that was never closed, where `now` was expected: a generation that is not in the
+    /// file yet remains the one to come.
+    pub(super) fn with_promise_of(self, now: &Self) -> Self {
+        match self.generation == now.generation {
+            true => Self { parent: self.parent, noted: false, ..*now },
+            false => Self { promised: now.generation, changed: false, noted: false, ..self },
+        }
+    }
+
+    /// Its generation, and those that it knows of its parent.
+    pub(super) fn recorded(&self) -> (Option<u64>, [Option<u64>; 2]) {
+        (self.generation, self.parent.map_or([None; 2], |parent| [parent.generation, parent.coming]))
+    }
+
     fn knows_its_parent(&self) -> bool {
         self.parent.is_some_and(|parent| parent.generation.is_some())
     }

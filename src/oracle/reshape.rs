@@ -46,6 +46,7 @@ impl Oracle {
         self.layers.insert(0, Model::new(LayerShape { diff, ..LayerShape::new(kind, top.sector_count) }));
         self.be_born(0, diff);
         self.forget_notes();
+        self.chronicle_push();
         Outcome::Done
     }
 
@@ -56,6 +57,7 @@ impl Oracle {
         let outcome = self.judge_shape(1);
         if outcome == Outcome::Done {
             self.layers.remove(0);
+            self.chronicle_discard();
         }
         outcome
     }
@@ -74,13 +76,19 @@ impl Oracle {
             return Outcome::Refused { kind: ErrorKind::ReadOnly, layer: Some(1) };
         }
         self.note_coming(2);
-        let moved: Vec<_> = self.layers[0].sectors.iter().collect();
-        for (range, cell) in moved {
-            self.changed(1, &range);
-            self.layers[1].sectors.set(range, Some(cell));
+        // Run by run, and the lower layer is durable before the top is emptied.
+        let cells: Vec<_> = self.layers[0].sectors.iter().collect();
+        for run in self.layers[0].sectors.runs() {
+            self.changed(1, &run);
+            for (range, cell) in cells.iter().filter(|(range, _)| run.contains(&range.start)) {
+                self.layers[1].sectors.set(range.clone(), Some(*cell));
+            }
+            self.mark(1);
         }
+        self.promise(1);
         self.changed(0, &(0..1));
         self.layers[0].sectors.clear();
+        self.mark(0);
         Outcome::Done
     }
 }

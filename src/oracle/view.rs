@@ -77,10 +77,17 @@ impl Oracle {
         (first..).zip(buf.chunks_exact_mut(size)).map(look).collect()
     }
 
+    /// The generation of layer `index`, and those that it has recorded of its parent: the one it was made over, and the
+    /// one to come.
+    pub fn lineage(&self, index: usize) -> (Option<u64>, [Option<u64>; 2]) {
+        self.layers[index].lineage.recorded()
+    }
+
     pub(super) fn render(&self, cell: Cell, sector: u64, buf: &mut [u8]) {
         match cell {
             Cell::Said(content) => content.render(sector, buf.len(), buf),
             Cell::Held(file) => held::read(&self.held[file], sector, buf),
+            Cell::Survived(at) => buf.copy_from_slice(&self.survived[at]),
         }
     }
 }

@@ -4,10 +4,11 @@
 //! what was touched before, one either side of each. Each script switches some kinds of operation and some biases off
 //! (swarm testing: Groce and others, ISSTA 2012), because what is always done hides what shows without it.
 
-use super::{Choices, Content, Line, Op, OpKind, Pushed, Reopen, Script, Target};
+use super::{Choices, Content, Op, OpKind, Pushed, Reopen, Script, Target};
 use crate::request::{Below, Durability};
 
 mod shape;
+mod strikes;
 
 /// A part of the gate, with its kind of stacks and operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,11 +25,30 @@ pub enum Suite {
     Reshape,
     /// Sparse disks with sectors 2^32 apart.
     Huge,
+    /// Power cuts, some of them while the disk is opened again.
+    PowerCuts,
+    /// Calls to the files that fail.
+    FailingDrive,
 }
 
 impl Suite {
     /// Every suite.
-    pub const ALL: [Self; 6] = [Self::Layers, Self::Stacks, Self::Caches, Self::Reopen, Self::Reshape, Self::Huge];
+    pub const ALL: [Self; 8] = [
+        Self::Layers,
+        Self::Stacks,
+        Self::Caches,
+        Self::Reopen,
+        Self::Reshape,
+        Self::Huge,
+        Self::PowerCuts,
+        Self::FailingDrive,
+    ];
+
+    /// Those in which nothing strikes.
+    pub const CALM: [Self; 6] = [Self::Layers, Self::Stacks, Self::Caches, Self::Reopen, Self::Reshape, Self::Huge];
+
+    /// Those on a simulated drive.
+    pub const STRUCK: [Self; 2] = [Self::PowerCuts, Self::FailingDrive];
 }
 
 /// How decisions are made.
@@ -65,7 +85,8 @@ impl Script {
     pub fn generate(profile: &Profile, choices: &mut impl Choices) -> Self {
         let shape = shape::generate(profile, choices);
         let ops = Self::generate_ops(profile, &shape, choices);
-        Self { shape, lines: ops.into_iter().map(Line::from).collect() }
+        let lines = strikes::strike(profile.suite, &shape, ops, choices);
+        Self { shape, lines }
     }
 
     /// Operations for a given stack.
@@ -328,11 +349,12 @@ fn kinds(profile: &Profile, choices: &mut impl Choices) -> Vec<(u64, OpKind)> {
         Suite::Layers | Suite::Stacks | Suite::Caches | Suite::Huge => (1, 0),
         Suite::Reopen => (12, 1),
         Suite::Reshape => (3, 6),
+        Suite::PowerCuts | Suite::FailingDrive => (3, 2),
     };
     let optional = [
         (22, OpKind::Unmap),
         (6, OpKind::Fill),
-        (5, OpKind::Flush),
+        (if Suite::STRUCK.contains(&profile.suite) { 14 } else { 5 }, OpKind::Flush),
         (2, OpKind::Odd),
         (reopen, OpKind::Reopen),
         (reshape, OpKind::Push),

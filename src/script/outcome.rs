@@ -16,6 +16,8 @@ pub enum Outcome {
         /// By which layer.
         layer: Option<usize>,
     },
+    /// The power was cut, or the drive failed, and the disk was opened again.
+    Struck,
     /// There was nothing to do it on.
     Skipped,
     /// The system panicked.
@@ -50,6 +52,7 @@ impl fmt::Display for Outcome {
             Self::Done => f.write_str("done"),
             Self::Refused { kind, layer: None } => write!(f, "refused ({kind})"),
             Self::Refused { kind, layer: Some(layer) } => write!(f, "refused by layer {layer} ({kind})"),
+            Self::Struck => f.write_str("struck"),
             Self::Skipped => f.write_str("skipped"),
             Self::Panicked => f.write_str("panicked"),
         }

@@ -40,6 +40,7 @@ impl Script {
         with(&|script| script.shape.medium = Medium::Memory);
         with(&|script| script.shape.sector_size = 512);
         with(&|script| script.shape.read_only = false);
+        with(&|script| script.shape.dirty_limit = None);
         for index in 0..self.shape.layers.len() {
             for layer in self.shape.layers[index].simpler() {
                 with(&|script| script.shape.layers[index] = layer);

@@ -93,6 +93,7 @@ impl fmt::Display for Shape {
         write!(f, "disk {}", self.sector_size)?;
         let flags = [(self.medium == Medium::Memory, " in-memory"), (self.read_only, " read-only")];
         flags.iter().filter(|(on, _)| *on).try_for_each(|(_, flag)| f.write_str(flag))?;
+        self.dirty_limit.map_or(Ok(()), |limit| write!(f, " dirty-limit {limit}"))?;
         self.layers.iter().try_for_each(|layer| write!(f, "\n{layer}"))
     }
 }
@@ -139,6 +140,9 @@ impl FromStr for Script {
                     ("layer", Some(_)) => return Err(words.wrong("every `layer` before the first operation")),
                     (verb, Some(shape)) => {
                         let op = words.op(verb, shape.sector_size)?;
+                        if strike.is_some() && !shape.can_be_struck() {
+                            return Err(words.wrong("layers of at most 4096 sectors, if anything strikes"));
+                        }
                         lines.push(Line { op, strike: strike.clone().map(Words::strike).transpose()? });
                     }
                 }
@@ -190,12 +194,14 @@ impl<'a> Words<'a> {
     fn disk(&mut self) -> Result<Shape> {
         let sector_size = self.number("a sector size in bytes")?;
         Geometry::new(1, sector_size).map_err(|_| self.wrong("a power of two from 512 to 65536"))?;
-        let mut shape = Shape { sector_size, medium: Medium::Files, read_only: false, layers: Vec::new() };
+        let mut shape =
+            Shape { sector_size, medium: Medium::Files, read_only: false, dirty_limit: None, layers: Vec::new() };
         while let Some(word) = self.words.next() {
             match word {
                 "in-memory" => shape.medium = Medium::Memory,
                 "read-only" => shape.read_only = true,
-                _ => return Err(self.wrong("`in-memory` or `read-only`")),
+                "dirty-limit" => shape.dirty_limit = Some(self.number("a number of bytes")?),
+                _ => return Err(self.wrong("`in-memory`, `read-only` or `dirty-limit BYTES`")),
             }
         }
         Ok(shape)

@@ -41,7 +41,7 @@ fn a_random_seed_is_told_and_can_be_used_again() {
 fn the_total_is_the_sum_of_the_suites() {
     let report = Place::new().report("--scripts 300");
     let suites = report["suites"].as_array().expect("suites");
-    assert_eq!(suites.len(), 6);
+    assert_eq!(suites.len(), 8);
     for count in ["scripts", "operations", "refusals", "sectors_compared", "divergences"] {
         let sum: u64 = suites.iter().filter_map(|suite| suite[count].as_u64()).sum();
         assert_eq!(Some(sum), report[count].as_u64(), "{count}");
@@ -65,7 +65,10 @@ fn junit_has_a_passed_test_for_every_suite() {
     place.run("gate --scripts 60 --junit junit.xml").says_first(0, "PASS");
     let junit = quick_junit::Report::deserialize_from_str(&place.read("junit.xml")).expect("a JUnit file");
     let names: Vec<_> = junit.test_suites.iter().map(|suite| suite.name.to_string()).collect();
-    assert_eq!(names, ["layers", "stacks", "caches", "reopen", "reshape", "huge", "exercise"]);
+    assert_eq!(
+        names,
+        ["layers", "stacks", "caches", "reopen", "reshape", "huge", "power cuts", "failing drive", "exercise",]
+    );
     assert!(junit.test_suites.iter().all(|suite| suite.tests == 1 && suite.failures == 0));
 }
 

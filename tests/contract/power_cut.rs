@@ -131,3 +131,26 @@ fn rule_20_a_file_whose_replacement_is_cut_is_the_old_one_or_the_new_one() {
         assert!(states > 50, "{states} states");
     }
 }
+
+#[test]
+fn a_drive_that_loses_nothing_has_what_was_there() {
+    let drive = Drive::new();
+    let layer = create(&drive, FORMAT, Existing::Keep);
+    layer.close().unwrap();
+    let layer = open(&drive).unwrap();
+    write(&layer, 0, 1, 1);
+    let before = drive.image();
+    drive.cut();
+    drop(layer);
+    drive.power_on(&Lost::Nothing);
+    let after = drive.image();
+    assert_eq!(before.names().collect::<Vec<_>>(), after.names().collect::<Vec<_>>());
+    for name in before.names() {
+        assert!(
+            before.bytes(name) == after.bytes(name),
+            "{name}: {:?} {:?}",
+            before.bytes(name).map(<[u8]>::len),
+            after.bytes(name).map(<[u8]>::len)
+        );
+    }
+}

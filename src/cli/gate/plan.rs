@@ -42,9 +42,13 @@ impl Plan {
         (start < end).then(|| start..end.min(start.saturating_add(CHUNK)))
     }
 
-    /// The suite of script `case`: they take turns.
+    /// The suite of script `case`: they take turns, those on a simulated drive less often because they take longer.
     pub(super) fn suite(case: u64) -> Suite {
-        Suite::ALL[(case % Suite::ALL.len() as u64) as usize]
+        let turn = |suites: &[Suite], nth: u64| suites[(nth % suites.len() as u64) as usize];
+        match case % CHUNK {
+            nth @ 30.. => turn(&Suite::STRUCK, nth),
+            nth => turn(&Suite::CALM, nth),
+        }
     }
 
     pub(super) fn script(&self, case: u64) -> Script {

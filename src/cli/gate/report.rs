@@ -161,5 +161,7 @@ pub(super) fn name(suite: Suite) -> &'static str {
         Suite::Reopen => "reopen",
         Suite::Reshape => "reshape",
         Suite::Huge => "huge",
+        Suite::PowerCuts => "power cuts",
+        Suite::FailingDrive => "failing drive",
     }
 }

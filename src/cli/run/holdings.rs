@@ -22,6 +22,7 @@ pub(super) fn shape(disk: &LayeredDisk) -> Shape {
         sector_size: disk.geometry().sector_size(),
         medium: Medium::Files,
         read_only: disk.access() == DiskAccess::ReadOnly,
+        dirty_limit: None,
         layers: layers(disk).enumerate().map(|(index, layer)| layer_shape(disk, index, &*layer)).collect(),
     }
 }

@@ -11,7 +11,7 @@ use super::layout::{Layout, Statements};
 use super::rows::Rows;
 use super::schema::{self, Lineage};
 use super::{Location, Mode, Options};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
 use crate::geometry::Geometry;
 use crate::layer::{Access, Below, Identity, Parent, SectorMarker};
@@ -168,6 +168,18 @@ impl Session {
         };
         let closed = self.database.close();
         committed.and(closed)
+    }
+
+    /// SQLite's own check of every page and row.
+    pub(super) fn verify(&self) -> Result<()> {
+        let check = self.database.conn.prepare_cached("PRAGMA integrity_check(1)");
+        let found: String = check
+            .and_then(|mut check| check.query_row([], |row| row.get(0)))
+            .map_err(|e| sql_error("checking the database", e))?;
+        match found.as_str() {
+            "ok" => Ok(()),
+            wrong => Err(Error::new(ErrorKind::Corrupt, format!("the database is damaged: {wrong}"))),
+        }
     }
 
     /// Lets go of the file without what is not yet committed.

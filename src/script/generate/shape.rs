@@ -33,7 +33,7 @@ fn uniform(profile: &Profile, choices: &mut impl Choices) -> Shape {
     layers[..through].iter_mut().for_each(|layer| layer.write_through = true);
     put_base(&mut layers, profile, 512);
     let medium = if choices.percent(50) { Medium::Files } else { Medium::Memory };
-    Shape { sector_size: 512, medium, read_only: false, layers }
+    Shape { sector_size: 512, medium, read_only: false, dirty_limit: None, layers }
 }
 
 fn swarm(profile: &Profile, choices: &mut impl Choices) -> Shape {
@@ -48,6 +48,7 @@ fn swarm(profile: &Profile, choices: &mut impl Choices) -> Shape {
         Suite::Caches => choices.weighted(&[(2, 2), (5, 3), (3, 4)]),
         Suite::Reopen | Suite::Reshape => choices.weighted(&[(2, 1), (4, 2), (3, 3), (1, 4)]),
         Suite::Huge => choices.weighted(&[(2, 1), (2, 2), (1, 3)]),
+        Suite::PowerCuts | Suite::FailingDrive => choices.weighted(&[(5, 1), (5, 2), (3, 3), (1, 4)]),
     };
     // A base is not written to, so something has to lie on it.
     let depth = if profile.base.is_some() { depth.max(2) } else { depth };
@@ -59,7 +60,13 @@ fn swarm(profile: &Profile, choices: &mut impl Choices) -> Shape {
     }
     put_base(&mut layers, profile, sector_size);
     let medium = if choices.percent(44) { Medium::Files } else { Medium::Memory };
-    Shape { sector_size, medium, read_only, layers }
+    let dirty_limit = match profile.suite {
+        Suite::PowerCuts | Suite::FailingDrive if choices.percent(50) => {
+            Some(choices.below(16) * u64::from(sector_size))
+        }
+        _ => None,
+    };
+    Shape { sector_size, medium, read_only, dirty_limit, layers }
 }
 
 fn layers(profile: &Profile, depth: u64, sector_size: u32, choices: &mut impl Choices) -> Vec<LayerShape> {
@@ -69,7 +76,11 @@ fn layers(profile: &Profile, depth: u64, sector_size: u32, choices: &mut impl Ch
     let deepest = bottom - usize::from(profile.base.is_some());
     let through = match profile.suite {
         Suite::Caches if deepest > 0 && choices.percent(60) => choices.between(1, deepest as u64) as usize,
-        Suite::Stacks | Suite::Reopen if deepest > 0 && choices.percent(15) => 1,
+        Suite::Stacks | Suite::Reopen | Suite::PowerCuts | Suite::FailingDrive
+            if deepest > 0 && choices.percent(15) =>
+        {
+            1
+        }
         _ => 0,
     };
     let mut layers = Vec::new();
@@ -79,7 +90,13 @@ fn layers(profile: &Profile, depth: u64, sector_size: u32, choices: &mut impl Ch
             (true, Suite::Layers) => {
                 choices.weighted(&[(8, LayerKind::Sqlite), (1, LayerKind::Ram), (1, LayerKind::File)])
             }
+            (true, Suite::PowerCuts | Suite::FailingDrive) => {
+                choices.weighted(&[(8, LayerKind::Sqlite), (1, LayerKind::Ram), (2, LayerKind::File)])
+            }
             (true, _) => choices.weighted(&[(4, LayerKind::Sqlite), (3, LayerKind::Ram), (3, LayerKind::File)]),
+            (false, Suite::PowerCuts | Suite::FailingDrive) => {
+                choices.weighted(&[(90, LayerKind::Sqlite), (8, LayerKind::Ram), (2, LayerKind::File)])
+            }
             (false, _) => choices.weighted(&[(60, LayerKind::Sqlite), (37, LayerKind::Ram), (3, LayerKind::File)]),
         };
         let too_long = sector_count > LONGEST_FILE / u64::from(sector_size);
@@ -111,6 +128,7 @@ fn size(profile: &Profile, sector_size: u32, choices: &mut impl Choices) -> u64 
             let shift = choices.between(32, 36);
             (1 << shift) + choices.below(200)
         }
+        (Suite::PowerCuts | Suite::FailingDrive, None) => choices.between(1, if sector_size > 512 { 12 } else { 48 }),
         (_, None) if sector_size > 512 => choices.between(1, 40),
         (_, None) => match choices.weighted(&[(1, 0), (3, 1), (10, 2), (4, 3)]) {
             0 => 1,

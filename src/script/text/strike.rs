@@ -5,7 +5,7 @@ use std::fmt;
 use super::Words;
 use crate::error::Result;
 use crate::script::Line;
-use crate::strike::{Failure, Lost, Span, Strike};
+use crate::strike::{Cut, Failure, Lost, Span, Strike};
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -17,7 +17,12 @@ impl fmt::Display for Line {
 impl fmt::Display for Strike {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Cut { after, lost } => write!(f, "cut after {after} writes, lose {lost}"),
+            Self::Cut(cuts) => {
+                f.write_str("cut")?;
+                cuts.iter().enumerate().try_for_each(|(at, Cut { after, lost })| {
+                    write!(f, "{} after {after} writes, lose {lost}", if at == 0 { "" } else { " then" })
+                })
+            }
             Self::Fail { call, span, failure } => {
                 let on = if *span == Span::Rest { " and on" } else { "" };
                 let (name, _) = Failure::ALL.iter().find(|(_, named)| named == failure).unwrap_or(&Failure::ALL[0]);
@@ -47,13 +52,12 @@ impl Words<'_> {
     pub(super) fn strike(mut self) -> Result<Strike> {
         let strike = match self.words.next() {
             Some("cut") => {
-                self.word("after", "`after` and a number of writes")?;
-                let after = self.number("a number of writes")?;
-                if !matches!(self.words.next(), Some("writes," | "write,")) {
-                    return Err(self.wrong("`writes,` and then `lose`"));
+                let mut cuts = vec![self.cut()?];
+                while self.words.clone().next() == Some("then") {
+                    self.words.next();
+                    cuts.push(self.cut()?);
                 }
-                self.word("lose", "`lose` and what is lost")?;
-                Strike::Cut { after, lost: self.lost()? }
+                Strike::Cut(cuts)
             }
             Some("fail") => {
                 self.word("call", "`call` and its number")?;
@@ -72,6 +76,16 @@ impl Words<'_> {
             _ => return Err(self.wrong("`cut` or `fail` after the `!`")),
         };
         self.end().map(|()| strike)
+    }
+
+    fn cut(&mut self) -> Result<Cut> {
+        self.word("after", "`after` and a number of writes")?;
+        let after = self.number("a number of writes")?;
+        if !matches!(self.words.next(), Some("writes," | "write,")) {
+            return Err(self.wrong("`writes,` and then `lose`"));
+        }
+        self.word("lose", "`lose` and what is lost")?;
+        Ok(Cut { after, lost: self.lost()? })
     }
 
     fn word(&mut self, wanted: &str, expected: &str) -> Result<()> {
@@ -95,7 +109,7 @@ impl Words<'_> {
             }
             Some(_) => {
                 let mut units = Vec::new();
-                while self.words.clone().next().is_some() {
+                while self.words.clone().next().is_some_and(|word| word != "then") {
                     units.push(self.number("`none`, `all`, `some SEED`, or the numbers of units")?);
                 }
                 return Ok(Lost::These(units));

@@ -1,0 +1,228 @@
+//! What a power cut permits (rules 15 and 16).
+//!
+//! The oracle keeps every state that each layer has had since the last moment that had to be durable. After a cut a
+//! SQLite layer must be in one of them: a prefix of what was asked of it, no shorter than what was flushed. A raw file
+//! promises less: each 512 bytes of it are as they were at the flush, or as somebody wrote them since. RAM is empty.
+//!
+//! Beyond its layers, the disk itself: while one layer takes all its writes, it reads as it did after some prefix too;
+//! and it opens again wherever it would have opened before.
+
+use std::hash::Hasher;
+
+use twox_hash::XxHash3_64;
+
+use super::extents::Extents;
+use super::lineage::Lineage;
+use super::{Cell, Oracle};
+use crate::request::Durability;
+use crate::script::{Op, Outcome, Target};
+
+mod judge;
+
+/// A raw file does not tear inside of so many bytes.
+const PIECE: usize = 512;
+
+/// Whether the operation that was struck had returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// It had, and what it promised holds.
+    After,
+    /// It had not.
+    During,
+    /// It had not, and nothing from before it may be lost.
+    Since,
+}
+
+/// What a layer has been since it last had to be durable.
+#[derive(Clone)]
+struct History {
+    states: Vec<State>,
+    /// The first state that is permitted once the operation has returned, and while it runs.
+    floor: usize,
+    floor_during: usize,
+    /// The state when the operation began.
+    begun: usize,
+}
+
+#[derive(Clone)]
+struct State {
+    sectors: Extents<Cell>,
+    lineage: Lineage,
+    hash: u64,
+}
+
+/// The whole stack at a moment.
+#[derive(Clone)]
+struct Moment {
+    /// Of each layer, the number of its state.
+    states: Vec<usize>,
+    /// Layers that did not lie over what they were made over.
+    strangers: Vec<usize>,
+}
+
+/// The states of every layer, and of the stack.
+#[derive(Clone, Default)]
+pub(super) struct Chronicle {
+    layers: Vec<History>,
+    moments: Vec<Moment>,
+    floor: usize,
+    floor_during: usize,
+    /// A layer was changed that is not the disk's top, otherwise than through the disk.
+    changed_alone: bool,
+    changed_alone_during: bool,
+}
+
+/// What a layer holds after a cut.
+pub struct Survivor<'a> {
+    /// Bytes of all its sectors, zeros where it has none.
+    pub bytes: &'a [u8],
+    /// Which sectors it has.
+    pub present: &'a [bool],
+}
+
+/// A hash of what a layer holds, absent sectors being zeros.
+fn hash(bytes: &[u8], present: &[bool]) -> u64 {
+    let mut hash = XxHash3_64::new();
+    hash.write(bytes);
+    present.iter().for_each(|&present| hash.write_u8(present.into()));
+    hash.finish()
+}
+
+impl Oracle {
+    /// Keeps the states of the layers from now on, this being durable.
+    pub fn begin_chronicle(&mut self) {
+        let states: Vec<_> = (0..self.layers.len()).map(|index| self.state(index)).collect();
+        let layers =
+            states.into_iter().map(|state| History { states: vec![state], floor: 0, floor_during: 0, begun: 0 });
+        let layers: Vec<_> = layers.collect();
+        let moment = Moment { states: vec![0; layers.len()], strangers: self.strangers() };
+        self.chronicle = Some(Chronicle { layers, moments: vec![moment], ..Chronicle::default() });
+    }
+
+    fn state(&self, index: usize) -> State {
+        let model = &self.layers[index];
+        let mut bytes = vec![0; (model.shape.sector_count * u64::from(self.sector_size)) as usize];
+        let present = self.look(index, 0, &mut bytes);
+        let hash = hash(&bytes, &present);
+        State { sectors: model.sectors.clone(), lineage: model.lineage, hash }
+    }
+
+    /// Layer `index` has been changed.
+    pub(super) fn mark(&mut self, index: usize) {
+        if self.chronicle.is_none() {
+            return;
+        }
+        let (state, strangers) = (self.state(index), self.strangers());
+        let Some(chronicle) = &mut self.chronicle else { return };
+        chronicle.layers[index].states.push(state);
+        chronicle.note_moment(strangers);
+    }
+
+    /// What has become of layer `index` up to now must be durable when the operation returns.
+    pub(super) fn promise(&mut self, index: usize) {
+        if let Some(chronicle) = &mut self.chronicle {
+            let history = &mut chronicle.layers[index];
+            history.floor = history.states.len() - 1;
+        }
+    }
+
+    /// A layer came on top.
+    pub(super) fn chronicle_push(&mut self) {
+        if self.chronicle.is_none() {
+            return;
+        }
+        let (state, strangers) = (self.state(0), self.strangers());
+        let Some(chronicle) = &mut self.chronicle else { return };
+        chronicle.layers.insert(0, History { states: vec![state], floor: 0, floor_during: 0, begun: 0 });
+        chronicle.moments.iter_mut().for_each(|moment| moment.states.insert(0, 0));
+        chronicle.note_moment(strangers);
+    }
+
+    /// The top layer is gone: the disk that is left has a past of its own.
+    pub(super) fn chronicle_discard(&mut self) {
+        let strangers = self.strangers();
+        let Some(chronicle) = &mut self.chronicle else { return };
+        chronicle.layers.remove(0);
+        chronicle.moments.clear();
+        chronicle.note_moment(strangers);
+        (chronicle.floor, chronicle.floor_during) = (0, 0);
+        chronicle.changed_alone = true;
+    }
+
+    /// An operation begins: what the last one promised is the past.
+    pub(super) fn chronicle_begins(&mut self, op: &Op) {
+        let Some(chronicle) = &mut self.chronicle else { return };
+        for history in &mut chronicle.layers {
+            (history.floor_during, history.begun) = (history.floor, history.states.len() - 1);
+        }
+        chronicle.floor_during = chronicle.floor;
+        chronicle.changed_alone |= matches!(op.target(), Target::Layer(_)) && !matches!(op, Op::Read { .. });
+        chronicle.changed_alone_during = chronicle.changed_alone;
+    }
+
+    /// An operation has returned: what it promises, it has kept.
+    pub(super) fn chronicle_ends(&mut self, op: &Op, outcome: Outcome) {
+        if self.chronicle.is_none() || outcome.is_refusal() && !matches!(op, Op::Reopen(_)) {
+            return;
+        }
+        let through = self.layers.iter().take_while(|layer| layer.shape.write_through).count();
+        let layers = match *op {
+            Op::Flush { target: Target::Disk } | Op::Reopen(_) => 0..self.layers.len(),
+            Op::Write { target: Target::Disk, durability: Durability::Fua, count: 1.., .. } => 0..through + 1,
+            Op::Flush { target: Target::Layer(index) } => index..index + 1,
+            Op::Write { target: Target::Layer(index), durability: Durability::Fua, count: 1.., .. } => index..index + 1,
+            _ => return,
+        };
+        // Of a FUA write that shows on the upper layers only, only these are synced.
+        let shown = |index: &usize| match *op {
+            Op::Write { target: Target::Disk, sector, .. } => sector < self.visible(*index),
+            _ => true,
+        };
+        let layers: Vec<_> = layers.filter(|index| *index < self.layers.len()).filter(shown).collect();
+        layers.into_iter().for_each(|index| self.promise(index));
+        if op.target() == Target::Disk
+            && let Some(chronicle) = &mut self.chronicle
+        {
+            chronicle.floor = chronicle.moments.len() - 1;
+            chronicle.changed_alone &= !matches!(op, Op::Flush { .. } | Op::Reopen(_));
+        }
+    }
+}
+
+/// What a layer was found to be.
+pub enum Found<'a> {
+    /// In this state.
+    State(usize),
+    /// In this state, and never closed.
+    Alive(usize),
+    /// With these bytes.
+    Bytes(&'a [u8]),
+    /// Empty.
+    Nothing,
+}
+
+impl History {
+    fn floor(&self, when: When) -> usize {
+        match when {
+            When::After => self.floor,
+            When::During => self.floor_during,
+            When::Since => self.begun,
+        }
+    }
+}
+
+impl Chronicle {
+    fn is_changed_alone(&self, when: When) -> bool {
+        if when == When::After { self.changed_alone } else { self.changed_alone_during }
+    }
+
+    fn note_moment(&mut self, strangers: Vec<usize>) {
+        let states = self.layers.iter().map(|history| history.states.len() - 1).collect();
+        self.moments.push(Moment { states, strangers });
+    }
+
+    fn since(&self, when: When) -> impl Iterator<Item = &Moment> {
+        let floor = if when == When::After { self.floor } else { self.floor_during };
+        self.moments[floor..].iter()
+    }
+}

@@ -1,0 +1,53 @@
+//! What strikes the operations of a script, and where.
+
+use super::Suite;
+use crate::script::{Choices, Line, Op, Shape};
+use crate::strike::{Cut, Failure, Lost, Span, Strike};
+
+/// Operations with what strikes them, as the suite wants it.
+pub(super) fn strike(suite: Suite, shape: &Shape, ops: Vec<Op>, choices: &mut impl Choices) -> Vec<Line> {
+    let percent = match suite {
+        _ if !shape.can_be_struck() => 0,
+        Suite::PowerCuts => choices.between(3, 20),
+        Suite::FailingDrive => choices.between(5, 40),
+        _ => 0,
+    };
+    // A strike that is always of one kind shows what a mixture hides.
+    let failure = choices.percent(40).then(|| kind_of_failure(choices));
+    let line = |op| {
+        let strike = (percent > 0 && choices.percent(percent)).then(|| match suite {
+            Suite::PowerCuts => cuts(choices),
+            _ => Strike::Fail {
+                call: choices.between(1, 24) as u32,
+                span: if choices.percent(35) { Span::Rest } else { Span::One },
+                failure: failure.unwrap_or_else(|| kind_of_failure(choices)),
+            },
+        });
+        Line { op, strike }
+    };
+    ops.into_iter().map(line).collect()
+}
+
+fn kind_of_failure(choices: &mut impl Choices) -> Failure {
+    Failure::ALL[choices.below(Failure::ALL.len() as u64) as usize].1
+}
+
+/// One cut, and now and then another while the disk is being opened.
+fn cuts(choices: &mut impl Choices) -> Strike {
+    let mut cuts = vec![cut(choices)];
+    while cuts.len() < 3 && choices.percent(20) {
+        cuts.push(cut(choices));
+    }
+    Strike::Cut(cuts)
+}
+
+fn cut(choices: &mut impl Choices) -> Cut {
+    let most = choices.weighted(&[(3, 3), (4, 8), (2, 24)]);
+    let after = choices.between(0, most) as u32;
+    let lost = match choices.weighted(&[(2, 0), (4, 1), (6, 2)]) {
+        0 => Lost::Nothing,
+        1 => Lost::Everything,
+        _ => Lost::Some(choices.below(1 << 16) as u32),
+    };
+    Cut { after, lost }
+}
