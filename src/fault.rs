@@ -3,25 +3,44 @@
 //! Without the feature `planted-faults` every question is answered `false` at compile time and nothing of this is left.
 //! With it, a thread plants a fault for itself; the code that asks is the code that runs for everybody.
 
+/// What finds a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FaultSuite {
+    /// Random scripts, on layers whose files nobody touches.
+    Scripts,
+    /// Scripts with power cuts and failing disks in them.
+    PowerCuts,
+    /// Requests from several threads.
+    Threads,
+    /// Files that are damaged, or made by somebody who means harm.
+    HostileFiles,
+}
+
 macro_rules! faults {
-    ($($(#[doc = $mistake:literal])+ $name:ident,)+) => {
+    ($(in $suite:ident: $($(#[doc = $mistake:literal])+ $name:ident,)+)+) => {
         /// A real kind of mistake in a real code path.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Fault { $($(#[doc = $mistake])+ $name,)+ }
+        pub enum Fault { $($($(#[doc = $mistake])+ $name,)+)+ }
 
         impl Fault {
             /// Every fault that can be planted.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+            pub const ALL: &'static [Self] = &[$($(Self::$name,)+)+];
 
             /// The mistake, in a sentence.
             pub fn mistake(self) -> &'static str {
-                match self { $(Self::$name => concat!($($mistake,)+).trim_ascii(),)+ }
+                match self { $($(Self::$name => concat!($($mistake,)+).trim_ascii(),)+)+ }
+            }
+
+            /// What finds it.
+            pub fn suite(self) -> FaultSuite {
+                match self { $($(Self::$name)|+ => FaultSuite::$suite,)+ }
             }
         }
     };
 }
 
 faults! {
+in Scripts:
     /// Requests: a buffer that is not whole sectors is cut down instead of refused.
     PartialSectorAccepted,
     /// Requests: sector + count wraps around near u64::MAX and is found in range.
@@ -127,6 +146,11 @@ faults! {
 }
 
 impl Fault {
+    /// Every fault that `suite` finds.
+    pub fn found_by(suite: FaultSuite) -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(move |fault| fault.suite() == suite)
+    }
+
     /// The fault of that name, if there is one.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|fault| format!("{fault:?}") == name)
