@@ -143,6 +143,30 @@ in Scripts:
     CommitKeepsLower,
     /// Discard: the disk keeps the size of the layer that is gone.
     DiscardKeepsSize,
+
+in HostileFiles:
+    /// Open: whether the pages fit together is not looked at.
+    StructureUnchecked,
+    /// Open: sectors outside of the disk are let pass.
+    SectorRangeUnchecked,
+    /// Open: tables, views and triggers that do not belong are let pass.
+    StrangersAllowed,
+    /// Open: any columns are let pass.
+    ColumnsUnchecked,
+    /// Open: of several rows of metadata the first is taken.
+    SecondRowIgnored,
+    /// Open: a format from the future is taken for today's.
+    FormatUnchecked,
+    /// Open: a file that is refused has its log folded in.
+    RefusedOpenCheckpoints,
+    /// Open: a journal that somebody left is rolled back before the file is known to be a disk.
+    JournalRolledBackUnseen,
+    /// Open: a reader takes the file as it is, without its log.
+    ReaderIgnoresLog,
+    /// Rows: a sector of another length is served as far as it goes.
+    SectorLengthUnchecked,
+    /// Rows: a page that cannot be read has no sectors.
+    DamageReadsAsAbsent,
 }
 
 impl Fault {

@@ -9,6 +9,7 @@ mod create;
 mod damage;
 mod failing_disk;
 mod flush;
+mod hostile;
 mod media;
 mod one_writer;
 mod open;

@@ -25,10 +25,12 @@ use crate::layer::{
 
 mod create;
 mod database;
+mod journal;
 mod layout;
 mod rows;
 mod schema;
 mod session;
+mod structure;
 
 use session::Session;
 

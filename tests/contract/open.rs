@@ -28,12 +28,12 @@ pub(super) fn sound() -> Home {
 
 /// What the damage is in: the file, or a log beside it that has not been folded in.
 #[derive(Clone, Copy, Debug)]
-enum Into {
+pub(super) enum Into {
     File,
     Log,
 }
 
-fn damaged(sql: &str, into: Into) -> Home {
+pub(super) fn damaged(sql: &str, into: Into) -> Home {
     let home = sound();
     let conn = Connection::open(home.path()).unwrap();
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, matches!(into, Into::Log)).unwrap();
@@ -45,7 +45,7 @@ fn damaged(sql: &str, into: Into) -> Home {
 
 /// Opening must be refused within a second, with every byte in its place, for readers and writers.
 #[track_caller]
-fn refuses(home: &Home, kind: ErrorKind) -> Error {
+pub(super) fn refuses(home: &Home, kind: ErrorKind) -> Error {
     let before = bytes_of(&home.path());
     let refusal = |mode| {
         let begun = Instant::now();
@@ -60,7 +60,7 @@ fn refuses(home: &Home, kind: ErrorKind) -> Error {
 
 /// The damage, in a file and in a log, is refused as one that ends in `kind`.
 #[track_caller]
-fn refuses_sql(sql: &str, kind: ErrorKind) {
+pub(super) fn refuses_sql(sql: &str, kind: ErrorKind) {
     for into in [Into::File, Into::Log] {
         let error = refuses(&damaged(sql, into), kind);
         assert!(error.to_string().contains("layer.dbhd"), "{error}");

@@ -174,13 +174,15 @@ fn sync_directory(path: &Path, files: &dyn FileSystem) -> Result<()> {
     files.sync_directory_of(path).map_err(|e| Error::from_io("syncing the directory", e))
 }
 
-/// Removes a log, durably: after a power cut it would be replayed into the file that has its name by then.
+/// Removes a log or journal, durably: after a power cut it would be replayed into the file that has its name by then.
 fn remove_log(path: &Path, files: &dyn FileSystem) -> Result<()> {
-    let log = beside(path, "-wal");
-    match files.look(&log) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-        _ => remove_if_there(&log, files).and_then(|()| sync_directory(path, files)),
+    for log in [beside(path, "-wal"), beside(path, "-journal")] {
+        match files.look(&log) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            _ => remove_if_there(&log, files).and_then(|()| sync_directory(path, files))?,
+        }
     }
+    Ok(())
 }
 
 /// Makes durable that a log is empty now, for the same reason.

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::ffi::ErrorCode;
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
-use super::{Location, MemoryFile, Mode};
+use super::{Location, MemoryFile, Mode, journal};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault::{Fault, planted};
 use crate::layer::{FileSystem, Found};
 
 /// How many prepared statements a connection keeps: all that there are.
@@ -36,6 +38,19 @@ impl Database {
         }
     }
 
+    /// Whether it is a file, which anybody may have written.
+    pub(super) fn is_file(&self) -> bool {
+        self.home.is_none()
+    }
+
+    /// The database is a disk layer: work on it may take as long as it takes, and its conditions are kept. SQLite runs
+    /// no query and only harmless functions in those of a stranger.
+    pub(super) fn trust(&mut self) -> Result<()> {
+        let unbounded = self.conn.progress_handler(0, None::<fn() -> bool>);
+        let kept = unbounded.and_then(|()| self.conn.pragma_update(None, "ignore_check_constraints", false));
+        kept.map_err(|e| sql_error("taking over the file", e))
+    }
+
     /// The database is a disk layer and may be changed from now on.
     pub(super) fn accept(&self, mode: Mode) -> Result<()> {
         if self.home.is_some() || mode == Mode::ReadOnly || self.is_readonly() {
@@ -45,6 +60,9 @@ impl Database {
         self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(failed)?;
         self.conn.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
         self.conn.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
+        // A file that had its pages looked at and got its log just now keeps a read transaction until the next
+        // statement (SQLite 3.54), and would refuse the checkpoint.
+        self.conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(failed)?;
         // What a killed process left in the log may never have been synced: only a checkpoint makes it durable, and
         // without it a flush with nothing to do would promise too much.
         self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed)
@@ -127,15 +145,18 @@ pub(super) fn connect_with(path: &Path, flags: OpenFlags, files: &dyn FileSystem
 fn connect_file(path: &Path, mode: Mode, files: &dyn FileSystem) -> Result<Connection> {
     let failed = |e| sql_error(&format!("opening {}", path.display()), e);
     let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
-    let conn = match mode {
+    journal::look(path, mode, files)?;
+    let mut conn = match mode {
         Mode::ReadWrite => connect_with(path, flags | OpenFlags::SQLITE_OPEN_READ_WRITE, files),
         Mode::ReadOnly => connect_with(path, flags | OpenFlags::SQLITE_OPEN_READ_ONLY, files),
     }
     .map_err(failed)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
-    guard(&conn).map_err(failed)?;
+    guard(&mut conn).map_err(failed)?;
     let conn = match conn.is_readonly(MAIN_DB).map_err(failed)? {
-        true if needs_shared_memory(&conn) => connect_immutable(path, flags, files)?,
+        true if needs_shared_memory(&conn) || planted(Fault::ReaderIgnoresLog) => {
+            connect_immutable(path, flags, files)?
+        }
         true if has_log(&conn).map_err(failed)? => conn,
         // A reader without a log would let go of its lock after each read.
         _ => conn.pragma_update(None, "locking_mode", "EXCLUSIVE").map(|()| conn).map_err(failed)?,
@@ -146,16 +167,49 @@ fn connect_file(path: &Path, mode: Mode, files: &dyn FileSystem) -> Result<Conne
 }
 
 /// SQLite's advice for files from strangers (sqlite.org/security.html), and no waiting for locks.
-fn guard(conn: &Connection) -> rusqlite::Result<()> {
+pub(super) fn guard(conn: &mut Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(Duration::ZERO)?;
-    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !planted(Fault::RefusedOpenCheckpoints))?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
+    // Actions of foreign keys would change one table when another is changed.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
+    for (limit, value) in LIMITS {
+        conn.set_limit(limit, value)?;
+    }
+    let mut steps = 0;
+    let is_too_long = move || {
+        steps += 1;
+        steps > MOST_STEPS / STEPS
+    };
+    conn.progress_handler(STEPS, Some(is_too_long))?;
+    // Else looking at the pages would ask each row.
+    conn.pragma_update(None, "ignore_check_constraints", true)?;
     conn.pragma_update(None, "cell_size_check", true)?;
     conn.pragma_update(None, "mmap_size", 0)
 }
+
+/// What our own statements and tables need, and not much more.
+const LIMITS: [(Limit, i32); 11] = [
+    (Limit::SQLITE_LIMIT_LENGTH, 1 << 20),
+    (Limit::SQLITE_LIMIT_SQL_LENGTH, 10_000),
+    (Limit::SQLITE_LIMIT_COLUMN, 100),
+    (Limit::SQLITE_LIMIT_EXPR_DEPTH, 20),
+    (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 3),
+    (Limit::SQLITE_LIMIT_VDBE_OP, 25_000),
+    (Limit::SQLITE_LIMIT_FUNCTION_ARG, 8),
+    (Limit::SQLITE_LIMIT_ATTACHED, 0),
+    (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1),
+    (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
+    (Limit::SQLITE_LIMIT_SCHEMA, 200),
+];
+
+/// How many steps of SQLite's virtual machine opening may take: some tenths of a second.
+const MOST_STEPS: i32 = 10_000_000;
+/// They are counted by so many.
+const STEPS: i32 = 1000;
 
 /// Whether a reader fails because it cannot make the `-shm` file, as on read-only media.
 fn needs_shared_memory(conn: &Connection) -> bool {
@@ -172,20 +226,18 @@ fn has_log(conn: &Connection) -> rusqlite::Result<bool> {
 
 /// On media that nobody can write to there is nothing to lock; a log that is left there cannot be read.
 fn connect_immutable(path: &Path, flags: OpenFlags, files: &dyn FileSystem) -> Result<Connection> {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    if files.look(Path::new(&log)).is_ok_and(|found| found != Found::File(0)) {
+    if journal::is_there(path, "-wal", files) && !planted(Fault::ReaderIgnoresLog) {
         let what = format!("{} has a log that cannot be replayed here; open it once where it can be", path.display());
         return Err(Error::new(ErrorKind::PermissionDenied, what));
     }
     let failed = |e| sql_error(&format!("opening {}", path.display()), e);
     let flags = flags | OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-    let conn = connect_with(Path::new(&immutable_uri(path)), flags, files).map_err(failed)?;
-    guard(&conn).map_err(failed)?;
+    let mut conn = connect_with(Path::new(&immutable_uri(path)), flags, files).map_err(failed)?;
+    guard(&mut conn).map_err(failed)?;
     Ok(conn)
 }
 
-fn immutable_uri(path: &Path) -> String {
+pub(super) fn immutable_uri(path: &Path) -> String {
     let mut uri = String::from("file:");
     for byte in path.as_os_str().as_encoded_bytes() {
         match byte {
@@ -199,10 +251,16 @@ fn immutable_uri(path: &Path) -> String {
 /// A failure of SQLite, in the crate's terms.
 pub(super) fn sql_error(context: &str, error: rusqlite::Error) -> Error {
     let kind = match error.sqlite_error_code() {
+        // Nobody makes hundreds of tables in a disk layer.
+        Some(ErrorCode::OperationAborted) if error.to_string().contains("too many schema objects") => {
+            ErrorKind::NotADisk
+        }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => ErrorKind::Busy,
         Some(ErrorCode::NotADatabase) => ErrorKind::NotADisk,
         // Our statements are right, so what SQLite calls an error in them is a file that they do not fit.
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::Unknown) => ErrorKind::Corrupt,
+        // What exceeds our limits, or makes a look at a file endless, no program of ours has written.
+        Some(ErrorCode::TooBig | ErrorCode::OperationInterrupted) => ErrorKind::Corrupt,
         Some(ErrorCode::DiskFull) => ErrorKind::NoSpace,
         Some(ErrorCode::PermissionDenied) => ErrorKind::PermissionDenied,
         Some(_) => ErrorKind::Io,

@@ -34,6 +34,10 @@ impl Rows {
             ValueRef::Null if planted(Fault::ZeroedSectorNotFilled) => {}
             ValueRef::Null => buf.fill(0),
             ValueRef::Blob(data) if data.len() == size => buf.copy_from_slice(data),
+            ValueRef::Blob(data) if planted(Fault::SectorLengthUnchecked) => {
+                let len = data.len().min(size);
+                buf[..len].copy_from_slice(&data[..len]);
+            }
             other => {
                 let what = format!("a sector of {size} bytes is stored as {}", describe(other));
                 return Err(Error::new(ErrorKind::Corrupt, what).at_sector(sector));
@@ -55,7 +59,12 @@ impl Layout for Rows {
         };
         let failed = |e| sql_error("reading sectors", e);
         let mut rows = statement.query(params![range.start as i64, range.end as i64]).map_err(failed)?;
-        while let Some(row) = rows.next().map_err(failed)? {
+        loop {
+            let row = match rows.next() {
+                Err(_) if planted(Fault::DamageReadsAsAbsent) => break,
+                row => row.map_err(failed)?,
+            };
+            let Some(row) = row else { break };
             self.read_row(row, range.start, buf, marker)?;
             if planted(Fault::ReadStopsAtZeroed) && matches!(row.get_ref(1), Ok(ValueRef::Null)) {
                 break;

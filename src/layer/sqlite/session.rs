@@ -10,7 +10,7 @@ use super::database::{Database, sql_error};
 use super::layout::{Layout, Statements};
 use super::rows::Rows;
 use super::schema::{self, Lineage};
-use super::{Location, Mode, Options};
+use super::{Location, Mode, Options, structure};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
 use crate::geometry::Geometry;
@@ -64,8 +64,8 @@ impl Identities {
 
 impl Session {
     pub(super) fn open(location: &Location, mode: Mode, options: &Options) -> Result<Self> {
-        let database = Database::connect(location, mode, &*options.file_system)?;
-        match Self::take_over(&database, mode) {
+        let mut database = Database::connect(location, mode, &*options.file_system)?;
+        match Self::take_over(&mut database, mode) {
             Ok((contents, access)) => Ok(Self {
                 layout: Box::new(Rows { sector_size: contents.geometry.sector_size() }),
                 geometry: contents.geometry,
@@ -87,8 +87,12 @@ impl Session {
         }
     }
 
-    fn take_over(database: &Database, mode: Mode) -> Result<(schema::Contents, Access)> {
+    fn take_over(database: &mut Database, mode: Mode) -> Result<(schema::Contents, Access)> {
         let contents = schema::inspect(&database.conn)?;
+        if database.is_file() {
+            structure::check(&database.conn)?;
+            database.trust()?;
+        }
         database.accept(mode)?;
         let access = match contents.logically_read_only {
             _ if mode == Mode::ReadOnly || database.is_readonly() => Access::ReadOnly,

@@ -1,0 +1,210 @@
+//! The rollback journal of a program that was cut short, looked at before SQLite undoes what it says.
+//!
+//! Files made here keep a log and have no journal; the original's may have one. SQLite rolls it back as soon as a file
+//! is opened for writing, which changes the file before anybody knows whether it is a disk (rule 19). So the file is
+//! judged first as it would be afterwards: a copy in memory, with the journal's pages put back.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, MAIN_DB, OpenFlags};
+
+use super::Mode;
+use super::database::{connect_with, guard, immutable_uri, sql_error};
+use super::schema::{self, corrupt};
+use super::structure;
+use crate::error::{Error, ErrorKind, Result};
+use crate::fault::{Fault, planted};
+use crate::layer::{FileSystem, Found, Wanted};
+
+/// The first bytes of a journal, and the last of one that belongs to a transaction over several files.
+const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+/// SQLite's code for a reader that finds a journal to roll back.
+const READONLY_ROLLBACK: i32 = 776;
+/// Files up to this size are copied and judged; a larger one is judged as it is.
+const COPIED: u64 = 256 << 20;
+
+/// Whether there is a file beside `path`, and something in it.
+pub(super) fn is_there(path: &Path, suffix: &str, files: &dyn FileSystem) -> bool {
+    files.look(&beside(path, suffix, files)).is_ok_and(|found| matches!(found, Found::File(1..)))
+}
+
+/// What SQLite keeps beside a file lies where a link leads.
+fn beside(path: &Path, suffix: &str, files: &dyn FileSystem) -> PathBuf {
+    let mut name = files.follow(path).into_os_string();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Refuses a file that would be no disk once its journal is rolled back, and changes nothing.
+///
+/// # Errors
+///
+/// What opening would refuse; `PermissionDenied` for a reader, which cannot roll back.
+pub(super) fn look(path: &Path, mode: Mode, files: &dyn FileSystem) -> Result<()> {
+    for suffix in ["-journal", "-wal", "-shm"] {
+        // Opening a pipe would wait for somebody to write to it.
+        if let Ok(Found::Directory | Found::Other) = files.look(&beside(path, suffix, files)) {
+            let what = format!("opening {}: {suffix} beside it is not a file", path.display());
+            return Err(Error::new(ErrorKind::Corrupt, what));
+        }
+    }
+    let is_hot = || is_hot(path, files);
+    if !is_there(path, "-journal", files) || planted(Fault::JournalRolledBackUnseen) || !is_hot()? {
+        return Ok(());
+    }
+    let judged = judge(path, files);
+    judged.map_err(|e| e.in_context(format!("opening {}, as it will be without its journal", path.display())))?;
+    match mode {
+        Mode::ReadWrite => Ok(()),
+        Mode::ReadOnly => {
+            let what =
+                format!("{} has a journal of a change that was cut short; open it once to write", path.display());
+            Err(Error::new(ErrorKind::PermissionDenied, what))
+        }
+    }
+}
+
+/// Whether nobody is at work with the journal, so that it is to be rolled back.
+fn is_hot(path: &Path, files: &dyn FileSystem) -> Result<bool> {
+    let failed = |e| sql_error(&format!("opening {}", path.display()), e);
+    let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE | OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let mut conn = connect_with(path, flags, files).map_err(failed)?;
+    guard(&mut conn).map_err(failed)?;
+    match conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())) {
+        Ok(()) => Ok(false),
+        Err(rusqlite::Error::SqliteFailure(e, _)) if e.extended_code == READONLY_ROLLBACK => Ok(true),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn judge(path: &Path, files: &dyn FileSystem) -> Result<()> {
+    let failed = |e| sql_error("looking at the file", e);
+    if is_there(path, "-wal", files) {
+        return Err(corrupt("it has both a journal and a log"));
+    }
+    let journal =
+        read(&beside(path, "-journal", files), files).map_err(|e| Error::from_io("reading the journal", e))?;
+    if journal.ends_with(&MAGIC) {
+        // SQLite would delete the file that is named there.
+        return Err(corrupt("its journal names another file"));
+    }
+    let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    let mut conn = connect_with(Path::new(&immutable_uri(path)), flags, files).map_err(failed)?;
+    guard(&mut conn).map_err(failed)?;
+    if len_of(path, files) <= COPIED {
+        // SQLite reads what it can; of what has no pages at all it says that memory is short.
+        let no_pages = |e| Error::new(ErrorKind::NotADisk, "reading its pages").because(e);
+        let mut image = conn.serialize(MAIN_DB).map_err(no_pages)?.to_vec();
+        roll_back(&mut image, &journal)?;
+        without_log(&mut image);
+        conn = Connection::open_in_memory().map_err(failed)?;
+        conn.deserialize_read_exact(MAIN_DB, &image[..], image.len(), true).map_err(failed)?;
+        guard(&mut conn).map_err(failed)?;
+    }
+    schema::inspect(&conn)?;
+    structure::check(&conn)
+}
+
+fn len_of(path: &Path, files: &dyn FileSystem) -> u64 {
+    match files.look(path) {
+        Ok(Found::File(len)) => len,
+        _ => 0,
+    }
+}
+
+fn read(path: &Path, files: &dyn FileSystem) -> io::Result<Vec<u8>> {
+    let len = len_of(path, files);
+    if len > COPIED {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    let mut bytes = vec![0; len as usize];
+    files.open(path, Wanted::Reading)?.0.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
+}
+
+/// A database in memory has no log; nor has a file that was changed with a journal.
+fn without_log(image: &mut [u8]) {
+    if let Some(versions) = image.get_mut(18..20)
+        && *versions == [2, 2]
+    {
+        versions.fill(1);
+    }
+}
+
+/// Does what SQLite's rollback would do to `image`: the size before, and the pages before as far as they are whole.
+fn roll_back(image: &mut Vec<u8>, journal: &[u8]) -> Result<()> {
+    let Some(first) = Header::read(journal, 0) else { return Ok(()) };
+    let Some((sector, page_size)) = first.sizes() else { return Ok(()) };
+    let len = u64::from(first.page_count) * page_size as u64;
+    if len == 0 || len > COPIED {
+        return Err(corrupt("its journal gives back a size that it never had"));
+    }
+    image.resize(len as usize, 0);
+    let mut at = 0;
+    while let Some(header) = Header::read(journal, at).filter(|_| at + sector <= journal.len()) {
+        at += sector;
+        let count = match header.records {
+            u32::MAX => ((journal.len() - at) / (page_size + 8)) as u32,
+            count => count,
+        };
+        for _ in 0..count {
+            let Some(record) = journal.get(at..at + page_size + 8) else { return Ok(()) };
+            if !put_back(image, record, header.nonce) {
+                return Ok(());
+            }
+            at += record.len();
+        }
+        at = at.next_multiple_of(sector);
+    }
+    Ok(())
+}
+
+/// One page of a journal; whether it is whole.
+fn put_back(image: &mut [u8], record: &[u8], nonce: u32) -> bool {
+    let page_size = record.len() - 8;
+    let data = &record[4..4 + page_size];
+    // SQLite's sum over every 200th byte of a page, from its end.
+    let bytes = (1..page_size).rev().skip(199).step_by(200).map(|at| u32::from(data[at]));
+    let sum = bytes.fold(nonce, u32::wrapping_add);
+    let Some(page) = word(record, 0).filter(|page| *page > 0 && word(record, 4 + page_size) == Some(sum)) else {
+        return false;
+    };
+    let start = (page as usize - 1).saturating_mul(page_size);
+    if let Some(place) = image.get_mut(start..start.saturating_add(page_size)) {
+        place.copy_from_slice(data);
+    }
+    true
+}
+
+/// What stands at the head of a journal, and of each of its parts.
+struct Header {
+    records: u32,
+    nonce: u32,
+    page_count: u32,
+    sector: u32,
+    page_size: u32,
+}
+
+impl Header {
+    fn read(journal: &[u8], at: usize) -> Option<Self> {
+        let bytes = journal.get(at..at + 28).filter(|bytes| bytes.starts_with(&MAGIC))?;
+        let field = |number: usize| word(bytes, 8 + 4 * number);
+        Some(Self {
+            records: field(0)?,
+            nonce: field(1)?,
+            page_count: field(2)?,
+            sector: field(3)?,
+            page_size: field(4)?,
+        })
+    }
+
+    fn sizes(&self) -> Option<(usize, usize)> {
+        let sane = |size: u32, least| size.is_power_of_two() && (least..=65536).contains(&size);
+        (sane(self.sector, 32) && sane(self.page_size, 512)).then_some((self.sector as usize, self.page_size as usize))
+    }
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
