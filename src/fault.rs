@@ -147,6 +147,8 @@ in Scripts:
 in HostileFiles:
     /// Open: whether the pages fit together is not looked at.
     StructureUnchecked,
+    /// Open: pages that are neither in the file nor in its log read as zeros.
+    LengthUnchecked,
     /// Open: sectors outside of the disk are let pass.
     SectorRangeUnchecked,
     /// Open: tables, views and triggers that do not belong are let pass.

@@ -17,6 +17,7 @@ mod compare;
 mod divergence;
 mod exercise;
 mod histogram;
+pub mod hostile;
 mod identities;
 mod minimize;
 mod observed;

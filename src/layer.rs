@@ -30,6 +30,8 @@ pub use file::FileDisk;
 pub use file_system::{FileSystem, Found, Native, RawFile, Wanted};
 pub use marker::SectorMarker;
 pub use ram::RamDiskLayer;
+#[cfg(feature = "harness")]
+pub use sqlite::{Attack, Effect, Reached};
 pub use sqlite::{
     Existing, FormatOnAttachSqliteDiskLayer, FormatParams, IncompleteFormatParams, Location, MemoryFile, Mode, Options,
     SqliteDiskLayer,

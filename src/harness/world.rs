@@ -125,7 +125,7 @@ impl World {
 }
 
 /// Where temporary files go. Syncs are counted and modelled elsewhere; here they only cost time, so memory is better.
-fn temporary() -> PathBuf {
+pub(super) fn temporary() -> PathBuf {
     let memory = Path::new("/dev/shm");
     match std::env::var_os("TMPDIR") {
         None if memory.is_dir() => memory.to_owned(),

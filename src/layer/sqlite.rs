@@ -25,13 +25,18 @@ use crate::layer::{
 
 mod create;
 mod database;
+#[cfg(feature = "harness")]
+mod forge;
 mod journal;
 mod layout;
+mod log;
 mod rows;
 mod schema;
 mod session;
 mod structure;
 
+#[cfg(feature = "harness")]
+pub use forge::{Attack, Effect, Reached};
 use session::Session;
 
 /// How a file is opened.

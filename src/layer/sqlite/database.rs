@@ -38,11 +38,6 @@ impl Database {
         }
     }
 
-    /// Whether it is a file, which anybody may have written.
-    pub(super) fn is_file(&self) -> bool {
-        self.home.is_none()
-    }
-
     /// The database is a disk layer: work on it may take as long as it takes, and its conditions are kept. SQLite runs
     /// no query and only harmless functions in those of a stranger.
     pub(super) fn trust(&mut self) -> Result<()> {
@@ -248,9 +243,14 @@ pub(super) fn immutable_uri(path: &Path) -> String {
     uri + "?immutable=1"
 }
 
+/// SQLite's code for a read past the end.
+const SHORT_READ: i32 = 522;
+
 /// A failure of SQLite, in the crate's terms.
 pub(super) fn sql_error(context: &str, error: rusqlite::Error) -> Error {
     let kind = match error.sqlite_error_code() {
+        // A file that ends before a page does: nothing failed, the bytes are not there.
+        _ if error.sqlite_error().is_some_and(|e| e.extended_code == SHORT_READ) => ErrorKind::Corrupt,
         // Nobody makes hundreds of tables in a disk layer.
         Some(ErrorCode::OperationAborted) if error.to_string().contains("too many schema objects") => {
             ErrorKind::NotADisk

@@ -65,7 +65,7 @@ impl Identities {
 impl Session {
     pub(super) fn open(location: &Location, mode: Mode, options: &Options) -> Result<Self> {
         let mut database = Database::connect(location, mode, &*options.file_system)?;
-        match Self::take_over(&mut database, mode) {
+        match Self::take_over(&mut database, location, mode, options) {
             Ok((contents, access)) => Ok(Self {
                 layout: Box::new(Rows { sector_size: contents.geometry.sector_size() }),
                 geometry: contents.geometry,
@@ -87,10 +87,15 @@ impl Session {
         }
     }
 
-    fn take_over(database: &mut Database, mode: Mode) -> Result<(schema::Contents, Access)> {
+    fn take_over(
+        database: &mut Database,
+        location: &Location,
+        mode: Mode,
+        options: &Options,
+    ) -> Result<(schema::Contents, Access)> {
         let contents = schema::inspect(&database.conn)?;
-        if database.is_file() {
-            structure::check(&database.conn)?;
+        if let Location::File(path) = location {
+            structure::check(&database.conn, path, &*options.file_system)?;
             database.trust()?;
         }
         database.accept(mode)?;

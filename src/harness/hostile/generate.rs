@@ -1,0 +1,150 @@
+//! Cases drawn from a seed: few sound files, and many ways to damage them, more often where something hangs on it.
+
+use super::damage::{Damage, PAGE, Part};
+use super::original::{Kind, Recipe};
+use super::text::Case;
+use crate::layer::{Attack, Reached};
+use crate::script::{Choices, SeedChoices};
+
+/// Sound files are made once and damaged many times.
+const RECIPES: u64 = 96;
+
+impl Recipe {
+    /// One of the sound files that `seed` makes.
+    fn draw(seed: u64, number: u64) -> Self {
+        let mut choices = SeedChoices::new(seed, number.wrapping_add(1 << 60));
+        let (sector_size, most) =
+            choices.weighted(&[(6, (512, 120)), (2, (512, 400)), (3, (4096, 40)), (1, (65536, 4))]);
+        Self {
+            sector_size,
+            sector_count: choices.between(1, most),
+            seed: choices.below(1 << 20),
+            flushes: choices.weighted(&[(4, 0), (2, 1), (2, 3), (1, 6)]),
+            kind: choices.weighted(&[(3, Kind::Whole), (1, Kind::Child)]),
+        }
+    }
+}
+
+impl Case {
+    /// Case `number` under `seed`.
+    pub fn draw(seed: u64, number: u64) -> Self {
+        let mut choices = SeedChoices::new(seed, number);
+        let recipe = Recipe::draw(seed, choices.below(RECIPES));
+        let damages = match choices.below(100) {
+            0..10 => vec![attack(&mut choices)],
+            10..14 => journal(&recipe, &mut choices),
+            _ => {
+                let count = choices.weighted(&[(60, 1), (25, 2), (10, 3), (5, 6)]);
+                (0..count).map(|_| damage(&recipe, &mut choices)).collect()
+            }
+        };
+        Self { recipe, damages }
+    }
+}
+
+fn attack(choices: &mut SeedChoices) -> Damage {
+    let number = choices.below(Attack::COUNT as u64) as usize;
+    let reached = choices.weighted(&[(1, Reached::File), (1, Reached::Log)]);
+    Attack::nth(number).map_or(Damage::Cut { part: Part::File, at: 0 }, |attack| Damage::Attack { attack, reached })
+}
+
+/// A journal, and maybe something for it to undo.
+fn journal(recipe: &Recipe, choices: &mut SeedChoices) -> Vec<Damage> {
+    let pages = choices.between(0, 4) as u32;
+    let lie = choices.percent(50).then(|| choices.between(1, 4) as u32);
+    let undone = Damage::Noise { part: Part::File, at: PAGE as u64, len: PAGE as u64, seed: choices.below(1 << 16) };
+    match choices.below(3) {
+        0 => vec![Damage::Journal { pages, lie }],
+        1 => vec![undone, Damage::Journal { pages, lie }],
+        _ => vec![damage(recipe, choices), Damage::Journal { pages, lie }],
+    }
+}
+
+/// About how long the parts of a file are; what lies past the end does nothing.
+fn len(recipe: &Recipe, part: Part) -> u64 {
+    let page = PAGE as u64;
+    let data = recipe.sector_count * u64::from(recipe.sector_size) * 3 / 4;
+    match part {
+        Part::File => 4 * page + data * 9 / 8,
+        Part::Log => 32 + (page + 24) * (3 + u64::from(recipe.flushes) * (2 + data / 16 / page)),
+    }
+}
+
+fn damage(recipe: &Recipe, choices: &mut SeedChoices) -> Damage {
+    let part = match recipe.flushes {
+        0 => Part::File,
+        _ => choices.weighted(&[(3, Part::File), (2, Part::Log)]),
+    };
+    let len = len(recipe, part);
+    let at = place(part, len, choices);
+    let page = match part {
+        Part::File => PAGE as u64,
+        Part::Log => PAGE as u64 + 24,
+    };
+    let pages = len.div_ceil(page);
+    match choices.below(100) {
+        0..45 => Damage::Flip { part, at, bit: choices.below(8) as u8 },
+        45..58 => Damage::Fill { part, at, len: extent(choices), byte: byte(choices) },
+        58..68 => Damage::Noise { part, at, len: extent(choices), seed: choices.below(1 << 32) },
+        68..76 => Damage::Number { part, at: field(part, at, choices), value: number(pages, choices) },
+        76..84 => Damage::Cut { part, at: if choices.percent(50) { at } else { at / page * page } },
+        84..88 => Damage::Grow { part, len: choices.between(1, 3 * page), byte: byte(choices) },
+        88..94 => Damage::Swap { part, one: choices.below(pages), other: choices.below(pages) },
+        _ => Damage::Copy { part, from: choices.below(pages), to: choices.below(pages) },
+    }
+}
+
+/// A byte: anywhere, where a page says what it has, or in the header.
+fn place(part: Part, len: u64, choices: &mut SeedChoices) -> u64 {
+    let (page, head) = match part {
+        Part::File => (PAGE as u64, 0),
+        Part::Log => (PAGE as u64 + 24, 32),
+    };
+    match choices.below(100) {
+        0..6 => choices.below(100),
+        6..10 => choices.below(PAGE as u64),
+        10..50 => head + choices.between(1, len.div_ceil(page)) * page + choices.below(28),
+        50..60 => head + choices.between(1, len.div_ceil(page)) * page - 1 - choices.below(600),
+        _ => page + choices.below(len.saturating_sub(page).max(1)),
+    }
+}
+
+/// A place of a number: of the header of the file, of a frame, or any.
+fn field(part: Part, at: u64, choices: &mut SeedChoices) -> u64 {
+    match (part, choices.below(3)) {
+        (Part::File, 0) => {
+            choices.weighted(&[(2, 28), (1, 24), (2, 32), (2, 36), (1, 40), (1, 44), (1, 52), (1, 56), (1, 92)])
+        }
+        (Part::Log, 0) => 4 * choices.below(14),
+        _ => at / 4 * 4,
+    }
+}
+
+fn number(pages: u64, choices: &mut SeedChoices) -> u32 {
+    match choices.below(8) {
+        0 => 0,
+        1 => 1,
+        2 => u32::MAX,
+        3 => i32::MAX as u32,
+        4 => 1 << 31,
+        5 => pages as u32 + 1,
+        _ => choices.below(pages + 2) as u32,
+    }
+}
+
+fn extent(choices: &mut SeedChoices) -> u64 {
+    match choices.below(4) {
+        0 => 1,
+        1 => choices.between(1, 16),
+        2 => choices.between(1, 600),
+        _ => choices.between(1, 2 * PAGE as u64),
+    }
+}
+
+fn byte(choices: &mut SeedChoices) -> u8 {
+    match choices.below(4) {
+        0 => 0,
+        1 => 0xff,
+        _ => choices.below(256) as u8,
+    }
+}

@@ -1,0 +1,257 @@
+//! What the bytes of a file, its log and its journal say, read naively: pages, then cells, then rows.
+//!
+//! Nothing is shared with the layer. It reads only files that are sound; of a damaged one it takes the bytes that lie
+//! where the sound one had them.
+
+use std::ops::Range;
+
+/// The pages that count, one after another.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Image {
+    pub(super) bytes: Vec<u8>,
+    /// How many commits of the log are in it.
+    pub(super) commits: usize,
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+fn page_size(file: &[u8]) -> usize {
+    match file.get(16..18) {
+        Some([0, 1]) => 65536,
+        Some(&[high, low]) => usize::from(high) << 8 | usize::from(low),
+        _ => 0,
+    }
+}
+
+impl Image {
+    /// The file with the committed part of its log in place.
+    pub(super) fn new(file: &[u8], log: &[u8]) -> Self {
+        let mut image = Self { bytes: file.to_vec(), commits: 0 };
+        let _ = image.replay(log);
+        image
+    }
+
+    /// The file as it is after SQLite has rolled back a journal that is whole.
+    pub(super) fn rolled_back(file: &[u8], journal: &[u8]) -> Self {
+        let mut image = Self { bytes: file.to_vec(), commits: 0 };
+        let page_count = word(journal, 16).unwrap_or(0) as usize;
+        image.bytes.resize(page_count * 4096, 0);
+        for record in journal.get(512..).unwrap_or_default().chunks_exact(4096 + 8) {
+            let start = (word(record, 0).unwrap_or(1) as usize - 1) * 4096;
+            if let Some(place) = image.bytes.get_mut(start..start + 4096) {
+                place.copy_from_slice(&record[4..4 + 4096]);
+            }
+        }
+        image
+    }
+
+    /// Frames up to the last commit before the first that is not whole.
+    fn replay(&mut self, log: &[u8]) -> Option<()> {
+        let big = match word(log, 0)? {
+            0x377f_0683 => true,
+            0x377f_0682 => false,
+            _ => return None,
+        };
+        let size = word(log, 8)? as usize;
+        let sane = size.is_power_of_two() && (512..=65536).contains(&size) && word(log, 4)? == 3_007_000;
+        let mut sum = checksum((0, 0), log.get(..24)?, big);
+        if !sane || sum != (word(log, 24)?, word(log, 28)?) {
+            return None;
+        }
+        let (mut waiting, mut at) = (Vec::new(), 32);
+        while let Some(frame) = log.get(at..at + 24 + size) {
+            sum = checksum(checksum(sum, &frame[..8], big), &frame[24..], big);
+            let page = word(frame, 0)? as usize;
+            if frame[8..16] != log[16..24] || sum != (word(frame, 16)?, word(frame, 20)?) || page == 0 {
+                break;
+            }
+            waiting.push((page, at + 24));
+            if let count @ 1.. = word(frame, 4)? as usize {
+                // Nobody knows what lies past the end of the file; SQLite says zeros, and that would be wrong.
+                self.bytes.resize(count * size, 0xa7);
+                for (page, from) in waiting.drain(..) {
+                    if let Some(place) = self.bytes.get_mut((page - 1) * size..page * size) {
+                        place.copy_from_slice(&log[from..from + size]);
+                    }
+                }
+                self.commits += 1;
+            }
+            at += 24 + size;
+        }
+        Some(())
+    }
+}
+
+fn checksum((mut a, mut b): (u32, u32), bytes: &[u8], big: bool) -> (u32, u32) {
+    for pair in bytes.chunks_exact(8) {
+        let (x, y) = pair.split_at(4);
+        let word = |x: &[u8]| {
+            let x = [x[0], x[1], x[2], x[3]];
+            if big { u32::from_be_bytes(x) } else { u32::from_le_bytes(x) }
+        };
+        a = a.wrapping_add(word(x)).wrapping_add(b);
+        b = b.wrapping_add(word(y)).wrapping_add(a);
+    }
+    (a, b)
+}
+
+/// What a column holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Value {
+    Null,
+    /// A blob or text, as the places of its bytes in the image.
+    Bytes(Vec<Range<usize>>),
+    /// A number, or something that is cut off.
+    Other,
+}
+
+/// A row and where it lies.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    pub(super) key: i64,
+    /// Where the cell begins.
+    pub(super) cell: usize,
+    /// Sizes, key and types: all of the cell that is not a column's value.
+    pub(super) head: Range<usize>,
+    pub(super) columns: Vec<Value>,
+}
+
+/// The tables of a sound file.
+#[derive(Clone, Debug)]
+pub(super) struct Tables {
+    pub(super) sectors: Vec<Row>,
+    pub(super) meta: Vec<Row>,
+    pub(super) identity: Vec<Row>,
+}
+
+impl Tables {
+    /// The rows of a sound file; nothing if it is not one.
+    pub(super) fn read(image: &[u8]) -> Option<Self> {
+        let mut roots = [0; 3];
+        for row in rows(image, 1)? {
+            let text = |column: usize| match row.columns.get(column)? {
+                Value::Bytes(places) => Some(gather(image, places)?),
+                _ => None,
+            };
+            let table =
+                [&b"sectors"[..], b"meta", b"identity"].iter().position(|name| text(1).as_deref() == Some(name));
+            // The root page is a small number, stored in the byte after the texts before it.
+            let (Some(table), Some(Value::Bytes(before))) = (table, row.columns.get(2)) else { continue };
+            roots[table] = usize::from(*image.get(before.last()?.end)?);
+        }
+        let table = |root| if root == 0 { Some(Vec::new()) } else { rows(image, root) };
+        Some(Self { sectors: table(roots[0])?, meta: table(roots[1])?, identity: table(roots[2])? })
+    }
+}
+
+/// The bytes at those places, if all of them are there.
+pub(super) fn gather(image: &[u8], places: &[Range<usize>]) -> Option<Vec<u8>> {
+    places.iter().map(|place| image.get(place.clone())).collect::<Option<Vec<_>>>().map(|parts| parts.concat())
+}
+
+/// The rows of the table whose tree begins at page `root`, by key.
+fn rows(image: &[u8], root: usize) -> Option<Vec<Row>> {
+    let size = page_size(image);
+    let start = (root - 1) * size;
+    let page = image.get(start..start + size)?;
+    let head = if root == 1 { 100 } else { 0 };
+    let pointers = |from: usize| {
+        let count = usize::from(page[head + 3]) << 8 | usize::from(page[head + 4]);
+        (0..count).map(move |n| {
+            let at = head + from + 2 * n;
+            start + (usize::from(page[at]) << 8 | usize::from(page[at + 1]))
+        })
+    };
+    match page[head] {
+        0x0d => pointers(8).map(|cell| row(image, cell)).collect(),
+        0x05 => {
+            let children = pointers(12).map(|cell| word(image, cell)).chain([word(page, head + 8)]);
+            let parts: Option<Vec<_>> = children.map(|child| rows(image, child? as usize)).collect();
+            Some(parts?.concat())
+        }
+        _ => None,
+    }
+}
+
+fn varint(image: &[u8], at: usize) -> Option<(u64, usize)> {
+    let mut value = 0;
+    for n in 0..9 {
+        let byte = *image.get(at + n)?;
+        if n == 8 {
+            return Some((value << 8 | u64::from(byte), at + 9));
+        }
+        value = value << 7 | u64::from(byte & 0x7f);
+        if byte < 0x80 {
+            return Some((value, at + n + 1));
+        }
+    }
+    None
+}
+
+/// The row whose cell begins at `cell`; nothing if that cannot be a row.
+pub(super) fn row(image: &[u8], cell: usize) -> Option<Row> {
+    let size = page_size(image);
+    let usable = size.checked_sub(usize::from(*image.get(20)?))?;
+    let (len, at) = varint(image, cell)?;
+    let (key, at) = varint(image, at)?;
+    let len = usize::try_from(len).ok().filter(|len| *len < 1 << 24)?;
+    let local = match usable.checked_sub(35)? {
+        most if len <= most => len,
+        most => {
+            let least = (usable - 12) * 32 / 255 - 23;
+            Some(least + (len - least) % (usable - 4)).filter(|local| *local <= most).unwrap_or(least)
+        }
+    };
+    // Where the record lies: in the cell, then on pages of its own.
+    let in_cell = at..at + local;
+    let mut places = vec![in_cell];
+    let (mut rest, mut next) = (len - local, word(image, at + local).unwrap_or(0) as usize);
+    while rest > 0 {
+        let page = next.checked_sub(1)?.checked_mul(size)?;
+        let here = rest.min(usable - 4);
+        next = word(image, page)? as usize;
+        places.push(page + 4..page + 4 + here);
+        rest -= here;
+    }
+    let (head_len, mut type_at) = varint(image, at)?;
+    let head_end = at + head_len as usize;
+    let (mut columns, mut offset) = (Vec::new(), head_len as usize);
+    while type_at < head_end && columns.len() < 8 {
+        let (ty, after) = varint(image, type_at)?;
+        type_at = after;
+        let len = match ty {
+            0 | 8 | 9 => 0,
+            1..=4 => ty as usize,
+            5 => 6,
+            6 | 7 => 8,
+            10 | 11 => return None,
+            _ => usize::try_from(ty - 12).ok()? / 2,
+        };
+        columns.push(match ty {
+            0 => Value::Null,
+            12.. => part(&places, offset, len).map_or(Value::Other, Value::Bytes),
+            _ => Value::Other,
+        });
+        offset = offset.checked_add(len)?;
+    }
+    Some(Row { key: key as i64, cell, head: cell..head_end, columns })
+}
+
+/// `len` bytes from `offset` on, of what lies at `places`.
+fn part(places: &[Range<usize>], offset: usize, len: usize) -> Option<Vec<Range<usize>>> {
+    let (mut skip, mut want, mut parts) = (offset, len, Vec::new());
+    for place in places {
+        let here = place.len().saturating_sub(skip).min(want);
+        if here > 0 || (want == 0 && skip <= place.len()) {
+            parts.push(place.start + skip..place.start + skip + here);
+        }
+        skip = skip.saturating_sub(place.len());
+        want -= here;
+        if want == 0 {
+            return Some(parts);
+        }
+    }
+    None
+}

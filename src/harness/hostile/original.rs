@@ -1,0 +1,177 @@
+//! Sound files to damage: made by the real layer, with what each of them holds after each commit.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::expect::{Shown, shown};
+use super::image::{Image, Tables};
+use crate::error::{Error, ErrorKind, Result};
+use crate::geometry::Geometry;
+use crate::layer::{
+    Access, Below, DiskLayerMetadata, Durability, Existing, FormatOnAttachSqliteDiskLayer, FormatParams, Identity,
+    IncompleteFormatParams, LayerAttach, LayerIo, Options, Parent, Presence, SqliteDiskLayer, UnmapBehavior,
+};
+use crate::script::{Choices, SeedChoices};
+
+/// How a sound file is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Recipe {
+    /// Bytes in a sector.
+    pub sector_size: u32,
+    /// Number of sectors.
+    pub sector_count: u64,
+    /// What the content is drawn from.
+    pub seed: u64,
+    /// How many flushes are still in the log.
+    pub flushes: u32,
+    /// Whether the file remembers a parent.
+    pub kind: Kind,
+}
+
+/// What a layer lies on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Nothing.
+    Whole,
+    /// A disk that it remembers.
+    Child,
+}
+
+/// What a layer holds: the bytes of each present sector, nothing for zeros.
+type Sectors = BTreeMap<u64, Option<Vec<u8>>>;
+
+/// A sound file at one commit.
+pub(super) struct State {
+    pub(super) identity: Option<Identity>,
+    pub(super) image: Image,
+    pub(super) tables: Tables,
+}
+
+/// A sound file, and all that is known of it.
+pub(super) struct Original {
+    pub(super) geometry: Geometry,
+    pub(super) parent: Option<Parent>,
+    pub(super) file: Vec<u8>,
+    pub(super) log: Vec<u8>,
+    /// By the number of commits in the log that count.
+    pub(super) states: Vec<State>,
+}
+
+impl Original {
+    /// Makes it at `path`, where nothing is, and takes the file away again.
+    pub(super) fn make(recipe: Recipe, path: &Path) -> Result<Self> {
+        let options = &options(recipe);
+        let geometry = Geometry::new(recipe.sector_count, recipe.sector_size)?;
+        let mut choices = SeedChoices::new(recipe.seed, 0);
+        let mut sectors = Sectors::new();
+        let layer = create(recipe, geometry, path, options)?;
+        change(&*layer, &mut sectors, recipe.sector_count, &mut choices)?;
+        layer.close()?;
+        let layer = SqliteDiskLayer::open(path, crate::layer::Mode::ReadWrite, options)?;
+        let parent = layer.metadata().parent;
+        let mut known = vec![(sectors.clone(), layer.metadata().identity)];
+        for _ in 0..recipe.flushes {
+            let before = sectors.clone();
+            let count = choices.between(1, recipe.sector_count.div_ceil(4));
+            change(&layer, &mut sectors, count, &mut choices)?;
+            layer.flush()?;
+            let identity = layer.metadata().identity;
+            if known.len() == 1 {
+                // The first change begins a generation, in a commit of its own.
+                known.push((before, identity));
+            }
+            known.push((sectors.clone(), identity));
+        }
+        let mut log_path = path.as_os_str().to_owned();
+        log_path.push("-wal");
+        let failed = |e| Error::from_io("reading a file that was just made", e);
+        let file = std::fs::read(path).map_err(failed)?;
+        let log = if recipe.flushes == 0 { Vec::new() } else { std::fs::read(log_path).map_err(failed)? };
+        drop(layer);
+        let states = states(known, &file, &log)?;
+        Ok(Self { geometry, parent, file, log, states })
+    }
+}
+
+/// Identities that differ from one another, and come from the recipe alone.
+fn options(recipe: Recipe) -> Options {
+    let drawn = AtomicU64::new(recipe.seed + 1);
+    let draw = move || u128::from(drawn.fetch_add(1, Ordering::Relaxed)).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060);
+    Options { identities: Some(Arc::new(draw)), ..Options::default() }
+}
+
+fn states(known: Vec<(Sectors, Option<Identity>)>, file: &[u8], log: &[u8]) -> Result<Vec<State>> {
+    let wrong = |what: &str| Error::new(ErrorKind::Failed, format!("the judge reads a sound file wrongly: {what}"));
+    let commits = Image::new(file, log).commits;
+    if commits + 1 != known.len() {
+        return Err(wrong(&format!("{commits} commits in its log, and {} were made", known.len() - 1)));
+    }
+    let mut states = Vec::new();
+    for (sectors, identity) in known {
+        // A log that ends earlier has fewer commits: the same frames up to the one that is asked for.
+        let image = (32..=log.len()).step_by(24 + 4096).map(|end| Image::new(file, &log[..end]));
+        let image = image.into_iter().find(|image| image.commits == states.len()).unwrap_or(Image::new(file, &[]));
+        let tables = Tables::read(&image.bytes).ok_or_else(|| wrong("its tables"))?;
+        let read = tables.sectors.iter().map(|row| (row.key as u64, shown(row, &image.bytes)));
+        let written = |data| Some(Option::map_or(data, Shown::Zeros, Shown::Data));
+        if !read.eq(sectors.into_iter().map(|(sector, data)| (sector, written(data)))) {
+            return Err(wrong("its sectors"));
+        }
+        states.push(State { identity, image, tables });
+    }
+    Ok(states)
+}
+
+fn create(recipe: Recipe, geometry: Geometry, path: &Path, options: &Options) -> Result<Arc<dyn LayerIo>> {
+    match recipe.kind {
+        Kind::Whole => {
+            let format =
+                FormatParams { logically_read_only: false, len: geometry.len(), sector_size: geometry.sector_size() };
+            Ok(Arc::new(SqliteDiskLayer::create(path, format, Existing::Keep, options)?))
+        }
+        Kind::Child => {
+            let below = DiskLayerMetadata {
+                geometry,
+                access: Access::ReadOnly,
+                presence: Presence::Full,
+                unmap: UnmapBehavior::Zeroes,
+                identity: None,
+                parent: None,
+            };
+            let format = IncompleteFormatParams::default();
+            let child = FormatOnAttachSqliteDiskLayer::new(path.to_owned(), format, Existing::Keep, options.clone());
+            Box::new(child).attach(Some(&below))
+        }
+    }
+}
+
+/// Writes, zeroes and forgets so many sectors.
+fn change(layer: &dyn LayerIo, sectors: &mut Sectors, count: u64, choices: &mut SeedChoices) -> Result<()> {
+    let geometry = layer.metadata().geometry;
+    for _ in 0..count {
+        let sector = choices.below(geometry.sector_count());
+        match choices.below(10) {
+            0 => {
+                layer.unmap(sector, 1, Below::Nothing)?;
+                sectors.remove(&sector);
+            }
+            1 => {
+                layer.unmap(sector, 1, Below::Something)?;
+                sectors.insert(sector, None);
+            }
+            _ => {
+                let first = choices.between(1, 255) as u8;
+                let data: Vec<u8> = (0..geometry.sector_size()).map(|n| first.wrapping_add(n as u8)).collect();
+                layer.write(sector, &data, Durability::Flushed)?;
+                sectors.insert(sector, Some(data));
+            }
+        }
+    }
+    // Something to lose, and a change for each flush.
+    let data = vec![choices.between(1, 255) as u8; geometry.sector_size() as usize];
+    layer.write(0, &data, Durability::Flushed)?;
+    sectors.insert(0, Some(data));
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! Thousands of hostile files, and the mistakes that they find.
+
+use std::time::{Duration, Instant};
+
+use disklayer_sqlite::fault::{self, Fault, FaultSuite};
+use disklayer_sqlite::harness::hostile::{Case, Finding, Outcome, Tally, Yard};
+
+const SEED: u64 = 1;
+
+fn judge(yard: &mut Yard, case: &Case) -> Result<disklayer_sqlite::harness::hostile::Judged, Box<Finding>> {
+    let start = Instant::now();
+    yard.judge(case, &|| start.elapsed())
+}
+
+#[test]
+fn rule_19_thousands_of_hostile_files_are_served_right_or_refused() {
+    let mut yard = Yard::new().unwrap();
+    let mut tally = Tally::default();
+    for number in 0..6000 {
+        match judge(&mut yard, &Case::draw(SEED, number)) {
+            Ok(judged) => tally.note(&judged),
+            Err(found) => {
+                let least = found.minimize(&mut |case| judge(&mut yard, case).err());
+                panic!("case {number}:\n{least}");
+            }
+        }
+    }
+    println!("{tally:#?}");
+    assert!(tally.past_schema * 2 > tally.files, "{tally:?}");
+    for outcome in [Outcome::Served, Outcome::ServedInPart, Outcome::NotADisk, Outcome::Corrupt, Outcome::TooNew] {
+        assert!(tally.outcomes.get(&outcome).is_some_and(|count| *count > 10), "{outcome:?}: {tally:?}");
+    }
+    assert!(tally.slowest < Duration::from_secs(1) && tally.struck_rows > 10, "{tally:?}");
+}
+
+#[test]
+fn a_case_is_its_text() {
+    for number in 0..3000 {
+        let case = Case::draw(SEED, number);
+        assert_eq!(case.to_string().parse::<Case>().unwrap(), case);
+        assert_eq!(case.to_string().replace('\n', "; ").parse::<Case>().unwrap(), case);
+    }
+    for wrong in ["", "layer 512", "layer 512 8 seed 1 flushes 0\nflip nowhere", "attack x file"] {
+        wrong.parse::<Case>().unwrap_err();
+    }
+}
+
+/// So many files are tried for each fault.
+const BUDGET: u64 = 6000;
+
+#[test]
+fn every_fault_that_is_planted_for_hostile_files_is_found_and_shrunk() {
+    let mut missed = Vec::new();
+    for fault in Fault::found_by(FaultSuite::HostileFiles) {
+        let mut yard = Yard::new().unwrap();
+        let found = fault::with(fault, || {
+            let (number, found) = (0..BUDGET).find_map(|n| Some((n, judge(&mut yard, &Case::draw(SEED, n)).err()?)))?;
+            Some((number, found.minimize(&mut |case| judge(&mut yard, case).err())))
+        });
+        let Some((number, found)) = found else {
+            missed.push(fault);
+            continue;
+        };
+        println!("{fault:?}: file {}, {}", number + 1, found.to_string().replace('\n', "; "));
+        // What was found is the fault's doing.
+        judge(&mut yard, &Case::draw(SEED, number)).unwrap();
+        judge(&mut yard, &found.case).unwrap();
+        assert!(found.case.damages.len() <= 2, "{fault:?}: {found}");
+    }
+    assert!(missed.is_empty(), "{missed:?}");
+}
