@@ -174,8 +174,9 @@ pub(super) fn touched(expected: &[Touched], actual: &[Touched]) -> Result<(), Di
 
 fn metadata(index: usize, layer: &dyn LayerIo, oracle: &Oracle) -> Result<(), Difference> {
     let metadata = layer.metadata();
-    let expected = (oracle.sector_count(index), oracle.access(index));
-    let actual = (metadata.geometry.sector_count(), metadata.access);
+    let expected = oracle.metadata(index);
+    let (size, count) = (metadata.geometry.sector_size(), metadata.geometry.sector_count());
+    let actual = (size, count, metadata.access, metadata.presence, metadata.unmap);
     match expected == actual {
         true => Ok(()),
         false => Err(Difference::Metadata { layer: index, what: format!("expected {expected:?}, found {actual:?}") }),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Cell, Model, Oracle, held};
-use crate::layer::{Access, UnmapBehavior};
+use crate::layer::{Access, Presence, UnmapBehavior};
 use crate::script::{LayerKind, Touched};
 
 impl Oracle {
@@ -41,6 +41,17 @@ impl Oracle {
     /// Who may change layer `index` now.
     pub fn access(&self, index: usize) -> Access {
         self.layers[index].access()
+    }
+
+    /// What layer `index` says of itself, identity and parent aside: size of a sector, number of sectors, who may change
+    /// it, whether sectors may be absent, what becomes of unmapped ones.
+    pub fn metadata(&self, index: usize) -> (u32, u64, Access, Presence, UnmapBehavior) {
+        let (presence, unmap) = match self.kind(index) {
+            LayerKind::Sqlite | LayerKind::Ram => (Presence::Sparse, UnmapBehavior::Zeroes),
+            LayerKind::File => (Presence::Full, UnmapBehavior::Zeroes),
+            LayerKind::Own => (Presence::Full, self.own_unmap),
+        };
+        (self.sector_size, self.sector_count(index), self.access(index), presence, unmap)
     }
 
     /// What layer `index` is.
