@@ -108,6 +108,7 @@ struct Author {
     sector_size: u32,
     kinds: Vec<(u64, OpKind)>,
     read_only: bool,
+    just_reopened: bool,
     next_stamp: u32,
     /// Ranges that were touched, the latest last.
     recent: Vec<(u64, u64)>,
@@ -141,6 +142,7 @@ impl Author {
             sizes: shape.layers.iter().map(|layer| layer.sector_count).collect(),
             sector_size: shape.sector_size,
             read_only: shape.read_only,
+            just_reopened: false,
             next_stamp: 1,
             recent: Vec::new(),
             likes,
@@ -149,6 +151,10 @@ impl Author {
     }
 
     fn op(&mut self, choices: &mut impl Choices) -> Op {
+        // What an opening has left undone is told by the next one, before anything else hides it.
+        if std::mem::take(&mut self.just_reopened) && choices.percent(15) {
+            return self.reopen(choices);
+        }
         let kind = match self.read_only && self.profile.bias == Bias::Swarm {
             // Little but refusals can come of changes now.
             true => {
@@ -196,6 +202,8 @@ impl Author {
     fn target(&self, choices: &mut impl Choices) -> Target {
         let percent = match self.profile.bias {
             Bias::Uniform => 20,
+            // Past the layers above: what they have recorded of this one is then out of date.
+            Bias::Swarm if self.likes.layers && self.reopens() => 25,
             Bias::Swarm if self.likes.layers => 18,
             Bias::Swarm => 2,
         };
@@ -203,6 +211,10 @@ impl Author {
             true => Target::Layer(choices.below(self.sizes.len() as u64) as usize),
             false => Target::Disk,
         }
+    }
+
+    fn reopens(&self) -> bool {
+        matches!(self.profile.suite, Suite::Reopen | Suite::Reshape)
     }
 
     fn size_of(&self, target: Target) -> u64 {
@@ -262,6 +274,7 @@ impl Author {
             false => choices.weighted(&[(6, Reopen::Writable), (1, Reopen::ReadOnly), (1, Reopen::Elsewhere)]),
         };
         self.read_only = how == Reopen::ReadOnly;
+        self.just_reopened = self.profile.bias == Bias::Swarm;
         Op::Reopen(how)
     }
 
@@ -347,9 +360,9 @@ fn kinds(profile: &Profile, choices: &mut impl Choices) -> Vec<(u64, OpKind)> {
     }
     let (reopen, reshape) = match profile.suite {
         Suite::Layers | Suite::Stacks | Suite::Caches | Suite::Huge => (1, 0),
-        Suite::Reopen => (12, 1),
-        Suite::Reshape => (3, 6),
-        Suite::PowerCuts | Suite::FailingDrive => (3, 2),
+        Suite::Reopen => (14, 2),
+        Suite::Reshape => (12, 9),
+        Suite::PowerCuts | Suite::FailingDrive => (4, 3),
     };
     let optional = [
         (22, OpKind::Unmap),

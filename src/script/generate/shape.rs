@@ -74,14 +74,17 @@ fn layers(profile: &Profile, depth: u64, sector_size: u32, choices: &mut impl Ch
     let size = size(profile, sector_size, choices);
     let bottom = depth as usize - 1;
     let deepest = bottom - usize::from(profile.base.is_some());
-    let through = match profile.suite {
-        Suite::Caches if deepest > 0 && choices.percent(60) => choices.between(1, deepest as u64) as usize,
-        Suite::Stacks | Suite::Reopen | Suite::PowerCuts | Suite::FailingDrive
-            if deepest > 0 && choices.percent(15) =>
-        {
-            1
-        }
-        _ => 0,
+    // Generations and parents are only put to the test where all layers have them.
+    let heirs = matches!(profile.suite, Suite::Reopen | Suite::Reshape) && choices.percent(50);
+    let writes_through = match (profile.suite, heirs) {
+        (Suite::Caches, _) | (Suite::Reopen, true) => 60,
+        (Suite::Reshape, true) => 25,
+        (Suite::Stacks | Suite::PowerCuts | Suite::FailingDrive, _) | (Suite::Reopen, false) => 15,
+        (Suite::Layers | Suite::Huge, _) | (Suite::Reshape, false) => 0,
+    };
+    let through = match deepest > 0 && choices.percent(writes_through) {
+        true => choices.between(1, deepest as u64) as usize,
+        false => 0,
     };
     let mut layers = Vec::new();
     for index in 0..=bottom {
@@ -99,11 +102,13 @@ fn layers(profile: &Profile, depth: u64, sector_size: u32, choices: &mut impl Ch
             }
             (false, _) => choices.weighted(&[(60, LayerKind::Sqlite), (37, LayerKind::Ram), (3, LayerKind::File)]),
         };
+        let is_base = profile.base.is_some() && index == bottom;
+        let kind = if heirs && !is_base { LayerKind::Sqlite } else { kind };
         let too_long = sector_count > LONGEST_FILE / u64::from(sector_size);
         let kind = if kind == LayerKind::File && too_long { LayerKind::Ram } else { kind };
         let mut layer = LayerShape::new(kind, sector_count);
         layer.write_through = index < through;
-        layer.diff = kind == LayerKind::Sqlite && index < bottom && choices.percent(60);
+        layer.diff = kind == LayerKind::Sqlite && index < bottom && (heirs || choices.percent(60));
         let cached = if profile.suite == Suite::Caches { 70 } else { 12 };
         layer.read_cache = index < bottom && kind != LayerKind::File && choices.percent(cached);
         layer.read_only = index > through && choices.percent(15);
