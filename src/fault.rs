@@ -143,6 +143,54 @@ in Scripts:
     CommitKeepsLower,
     /// Discard: the disk keeps the size of the layer that is gone.
     DiscardKeepsSize,
+    /// Rows: an unmap that begins with a zeroed sector is taken for done.
+    UnmapTakenAsDone,
+    /// Rows: what reads as zeros already is not forgotten.
+    ForgetKeepsZeroed,
+    /// RAM: a write into an unmapped run forgets the zeroed sector behind it.
+    RamWriteCutsUnmappedRun,
+    /// RAM: a write ends behind the first zeroed sector that it meets.
+    RamWriteEndsAtZeroed,
+    /// Session: emptying is not committed, and closing finds no bytes to commit.
+    ClearNotCommitted,
+    /// Session: a refused change has made a row for its first sector, which the next change takes back.
+    RefusedChangeLingers,
+    /// Session: a fill counts as the first change, and the next write leaves the generation.
+    FillLiftsSeal,
+    /// Session: a flush forgets the generation that was promised.
+    FlushForgetsPromise,
+    /// Session: the first write after a flush changes the generation again.
+    FlushStartsGeneration,
+    /// Adoption: only the geometry of the new parent is recorded.
+    AdoptionTakesAnything,
+    /// Stack: noting the coming generation keeps a present one that is out of date.
+    NoteKeepsOldIdentity,
+    /// Stack: a write that does not reach the next layer counts as noted there.
+    HiddenWriteCountsAsNoted,
+    /// Stack: the marker of a run begins with what is set in that of the run before.
+    MarkerKeptBetweenRuns,
+    /// Stack: there is room for two missing runs of a request.
+    ThirdRunNotRead,
+    /// Stack: of a split request, what an inner cache has is not kept in the outer one.
+    InnerHitNotKeptWhenSplit,
+    /// Stack: a read looks at four layers and no further.
+    DeepLayersNotRead,
+    /// Push: what is noted stays with the place in the stack, not with the layer.
+    PushShiftsNotes,
+    /// Push: the lowest layer is sealed instead of the next.
+    PushSealsBottom,
+    /// Push: the layers are sealed before it is known whether there will be another.
+    RefusedPushSeals,
+    /// Discard: the layer below the new top is sealed, as if the top had just been made.
+    DiscardSealsBelow,
+    /// Commit: the lower layer is sealed, and the top not told of its next generation.
+    CommitSealsLower,
+    /// Commit: the copying ends with the first zeroed run.
+    CommitEndsAtZeroes,
+    /// Commit: a zeroed run is copied with the bytes of the run before.
+    CommitBufferNotCleared,
+    /// Commit: zeroed sectors of the lower layer stay zeroed.
+    CommitKeepsLowerZeroes,
 
 in HostileFiles:
     /// Open: whether the pages fit together is not looked at.

@@ -269,6 +269,9 @@ fn attach(configuration: LayerConfiguration, below: Option<&DiskLayerMetadata>) 
     if let Err(error) = validate::check_parent(&metadata, below) {
         match (parent_check, below) {
             (ParentCheck::Adopt, Some(_)) if planted(Fault::AdoptionForgotten) => {}
+            (ParentCheck::Adopt, Some(below)) if planted(Fault::AdoptionTakesAnything) => {
+                io.record_parent(&Parent { identity: None, ..Parent::of(below) })?;
+            }
             (ParentCheck::Adopt, Some(below)) => io.record_parent(&Parent::of(below))?,
             _ => return Err(error),
         }

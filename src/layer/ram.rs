@@ -68,8 +68,15 @@ impl LayerIo for RamDiskLayer {
         let range = self.geometry.check_buffer(sector, data.len())?;
         let Some(range) = writable(self.access, range)? else { return Ok(()) };
         let mut map = self.map_mut();
+        let cuts = |at| matches!(map.get(at), Some(None)) && planted(Fault::RamWriteCutsUnmappedRun);
+        if cuts(&range.start) && cuts(&range.end) {
+            map.remove(&range.end);
+        }
         for (at, data) in self.chunks(range, data) {
-            map.insert(at, Some(data.into()));
+            let old = map.insert(at, Some(data.into()));
+            if planted(Fault::RamWriteEndsAtZeroed) && matches!(old, Some(None)) {
+                break;
+            }
         }
         Ok(())
     }

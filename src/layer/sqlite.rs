@@ -267,7 +267,7 @@ impl LayerIo for SqliteDiskLayer {
     }
 
     fn write(&self, sector: u64, data: &[u8], durability: Durability) -> Result<()> {
-        let range = self.geometry.check_buffer(sector, data.len())?;
+        let range = self.geometry.check_buffer(sector, data.len()).inspect_err(|_| self.begin_refused(sector))?;
         let Some(range) = writable(self.access, range)? else { return Ok(()) };
         self.with(|session| {
             session.write(range, data)?;
@@ -287,7 +287,7 @@ impl LayerIo for SqliteDiskLayer {
 
     fn unmap(&self, sector: u64, count: u64, below: Below) -> Result<()> {
         let count = if planted(Fault::UnmapCountTruncated) { u64::from(count as u32) } else { count };
-        let range = self.geometry.check_range(sector, count)?;
+        let range = self.geometry.check_range(sector, count).inspect_err(|_| self.begin_refused(sector))?;
         let Some(range) = writable(self.access, range)? else { return Ok(()) };
         self.with(|session| session.unmap(range, below)).map_err(|e| e.at_sector(sector))
     }

@@ -15,7 +15,11 @@ pub(super) fn read(stack: &Stack, range: Range<u64>, buf: &mut [u8]) -> Result<(
         if missing.is_empty() {
             return Ok(());
         }
+        if index == 4 && planted(Fault::DeepLayersNotRead) {
+            break;
+        }
         let mut still_missing = Vec::new();
+        let mut marker = SectorMarker::new(0..0);
         for (nth, run) in missing.into_iter().enumerate() {
             let shown = run.start..run.end.min(layer.visible).max(run.start);
             let hidden = shown.end..run.end;
@@ -25,20 +29,27 @@ pub(super) fn read(stack: &Stack, range: Range<u64>, buf: &mut [u8]) -> Result<(
             if shown.is_empty() {
                 continue;
             }
-            let marker =
-                read_layer(layer, &shown, &mut buf[stack.bytes(start, &shown)]).map_err(|e| e.at_layer(index))?;
+            let last = marker;
+            marker = read_layer(layer, &shown, &mut buf[stack.bytes(start, &shown)]).map_err(|e| e.at_layer(index))?;
+            if planted(Fault::MarkerKeptBetweenRuns) {
+                keep(&last, &mut marker);
+            }
             for (run, present) in marker.runs() {
                 match present {
                     true if nth > 0 && planted(Fault::CacheFillsFirstRunOnly) => {}
                     true if nth > 0 && layer.read_cache && planted(Fault::CacheHitLostWhenSplit) => {
                         still_missing.push(run);
                     }
+                    true if nth > 0 && layer.read_cache && planted(Fault::InnerHitNotKeptWhenSplit) => {}
                     true => fill_caches(stack, index, &run, start, buf),
                     false => still_missing.push(run),
                 }
             }
         }
         missing = still_missing;
+        if planted(Fault::ThirdRunNotRead) {
+            missing.truncate(2);
+        }
     }
     for run in missing {
         if !planted(Fault::AbsentNotFilled) {
@@ -52,6 +63,14 @@ fn read_layer(layer: &Layer, run: &Range<u64>, buf: &mut [u8]) -> Result<SectorM
     let mut marker = SectorMarker::new(run.clone());
     layer.io.read(run.start, buf, &mut marker)?;
     Ok(marker)
+}
+
+/// Sets in the marker of a run what is set in that of the run before, as if it were the same and had not been reset.
+fn keep(last: &SectorMarker, marker: &mut SectorMarker) {
+    let set = last.range().zip(marker.range()).filter(|(old, _)| last.is_set(*old));
+    for (_, sector) in set.collect::<Vec<_>>() {
+        marker.set(sector..sector + 1);
+    }
 }
 
 /// Keeps a run that layer `index` had in the caches above it, which did not have it (rule 11).

@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::{
-    DiskAccess, LayerConfiguration, LayeredDisk, Stack, attach, candidates, seal_parent, takes_writes, validate, write,
+    DiskAccess, Layer, LayerConfiguration, LayeredDisk, Stack, attach, candidates, seal_parent, takes_writes, validate,
+    write,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
@@ -22,6 +23,9 @@ impl LayeredDisk {
     pub fn push(&self, configuration: LayerConfiguration) -> Result<()> {
         let mut stack = self.reshaped()?;
         if stack.layers[0].write_through && !configuration.write_through {
+            if planted(Fault::RefusedPushSeals) {
+                stack.layers.iter().for_each(|layer| layer.io.seal());
+            }
             let what = "the top layer writes through, and the pushed one would not";
             return Err(Error::new(ErrorKind::WriteThroughNotContiguous, what).at_layer(1));
         }
@@ -37,10 +41,8 @@ impl LayeredDisk {
             stack.layers.remove(0);
             return Err(error);
         }
-        if !planted(Fault::PushDoesNotSeal) {
-            seal_parent(&stack.layers[0], stack.layers.get(1));
-        }
-        stack.layers.iter_mut().for_each(|layer| layer.noted = false);
+        seal_below_pushed(&stack.layers);
+        forget_notes(&mut stack.layers);
         stack.measure();
         Ok(())
     }
@@ -56,6 +58,9 @@ impl LayeredDisk {
         validate::check(&candidates(&stack.layers[1..]), self.access())?;
         let top = stack.layers.remove(0);
         stack.measure();
+        if planted(Fault::DiscardSealsBelow) {
+            seal_parent(&stack.layers[0], stack.layers.get(1));
+        }
         Ok(top.io)
     }
 
@@ -84,7 +89,11 @@ impl LayeredDisk {
         if !planted(Fault::CommitDoesNotNote) {
             write::note_coming_generations(&mut stack, 2)?;
         }
-        move_down(&stack)
+        move_down(&stack)?;
+        if planted(Fault::CommitSealsLower) {
+            stack.layers[1].io.seal();
+        }
+        Ok(())
     }
 
     /// The stack, for one who may reshape it.
@@ -94,6 +103,23 @@ impl LayeredDisk {
             DiskAccess::ReadOnly => Err(Error::new(ErrorKind::ReadOnly, "a read-only disk keeps its layers")),
         }
     }
+}
+
+/// What a pushed layer has recorded is told apart from what comes.
+fn seal_below_pushed(layers: &[Layer]) {
+    match () {
+        () if planted(Fault::PushDoesNotSeal) => {}
+        () if planted(Fault::PushSealsBottom) => seal_parent(&layers[0], layers.last()),
+        () => seal_parent(&layers[0], layers.get(1)),
+    }
+}
+
+/// A generation that was sealed is followed by another, which nobody knows yet.
+fn forget_notes(layers: &mut [Layer]) {
+    if planted(Fault::PushShiftsNotes) {
+        return (1..layers.len()).for_each(|index| layers[index - 1].noted = layers[index].noted);
+    }
+    layers.iter_mut().for_each(|layer| layer.noted = false);
 }
 
 fn below_top(stack: &Stack) -> Result<()> {
@@ -117,24 +143,46 @@ fn move_down(stack: &Stack) -> Result<()> {
             break;
         }
         let part = extent.start..extent.end.min(extent.start + chunk);
+        let last = planted(Fault::CommitBufferNotCleared).then(|| buf.clone());
         buf.resize(stack.bytes(part.start, &part).len(), 0);
         let mut marker = SectorMarker::new(part.clone());
         top.read(part.start, &mut buf, &mut marker).map_err(|e| e.at_layer(0))?;
+        if let Some(last) = last.filter(|_| is_zero(&buf)) {
+            buf.iter_mut().zip(last).for_each(|(byte, old)| *byte = old);
+        }
         for (run, _) in marker.runs().filter(|(_, present)| *present) {
             copy_run(&**lower, &run, &buf[stack.bytes(part.start, &run)]).map_err(|e| e.at_layer(1))?;
         }
         from = part.end;
+        if planted(Fault::CommitEndsAtZeroes) && is_zero(&buf) {
+            break;
+        }
     }
     lower.flush().map_err(|e| e.at_layer(1))?;
     top.clear().map_err(|e| e.at_layer(0))
 }
 
 fn copy_run(lower: &dyn LayerIo, run: &Range<u64>, data: &[u8]) -> Result<()> {
-    if planted(Fault::CommitSkipsZeroes) && data.iter().all(|&byte| byte == 0) {
+    if planted(Fault::CommitSkipsZeroes) && is_zero(data) {
+        return Ok(());
+    }
+    if planted(Fault::CommitKeepsLowerZeroes) && is_zeroed(lower, run, data.len())? {
         return Ok(());
     }
     if planted(Fault::CommitKeepsLower) && lower.metadata().presence == Presence::Sparse {
         return lower.write_no_overwrite(run.start, data);
     }
     lower.write(run.start, data, Durability::Flushed)
+}
+
+fn is_zero(data: &[u8]) -> bool {
+    data.iter().all(|&byte| byte == 0)
+}
+
+/// Whether a layer has all of these sectors, and as zeros.
+fn is_zeroed(layer: &dyn LayerIo, run: &Range<u64>, len: usize) -> Result<bool> {
+    let mut marker = SectorMarker::new(run.clone());
+    let mut buf = vec![0; len];
+    layer.read(run.start, &mut buf, &mut marker)?;
+    Ok(is_zero(&buf) && run.clone().all(|sector| marker.is_set(sector)))
 }

@@ -9,6 +9,9 @@ use crate::layer::{Below, Durability, Parent};
 
 pub(super) fn write(stack: &mut Stack, range: Range<u64>, data: &[u8], durability: Durability) -> Result<()> {
     let path = stack.write_path();
+    if planted(Fault::HiddenWriteCountsAsNoted) {
+        stack.layers.iter_mut().filter(|layer| range.start >= layer.visible).for_each(|layer| layer.noted = true);
+    }
     note_coming_generations(stack, path)?;
     for (index, layer) in stack.layers[..path].iter().enumerate() {
         if index > 0 && planted(Fault::ZerosNotWrittenThrough) && data.iter().all(|&byte| byte == 0) {
@@ -85,5 +88,8 @@ pub(super) fn note_coming_generations(stack: &mut Stack, path: usize) -> Result<
 
 /// The record of a parent that was found to be the right one.
 fn parent_now(parent: Parent, identity: Option<crate::layer::Identity>) -> Parent {
+    if planted(Fault::NoteKeepsOldIdentity) {
+        return parent;
+    }
     Parent { identity: if parent.identity.is_some() { identity } else { parent.identity }, ..parent }
 }

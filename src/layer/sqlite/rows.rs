@@ -127,7 +127,16 @@ impl Layout for Rows {
         {
             return Ok(());
         }
+        if planted(Fault::UnmapTakenAsDone)
+            && prepare(conn, "SELECT 1 FROM sectors WHERE sector = ?1 AND data IS NULL")
+                .and_then(|mut s| s.exists(params![start as i64]).map_err(|e| sql_error("looking for zeros", e)))?
+        {
+            return Ok(());
+        }
         let sql = match below {
+            Below::Nothing if planted(Fault::ForgetKeepsZeroed) => {
+                "DELETE FROM sectors WHERE sector >= ?1 AND sector < ?2 AND data IS NOT NULL"
+            }
             Below::Nothing => "DELETE FROM sectors WHERE sector >= ?1 AND sector < ?2",
             Below::Something if planted(Fault::UnmapKeepsData) => {
                 "WITH RECURSIVE s(n) AS (SELECT ?1 UNION ALL SELECT n + 1 FROM s WHERE n + 1 < ?2) \

@@ -142,6 +142,9 @@ impl Session {
     }
 
     pub(super) fn fill(&mut self, range: Range<u64>, data: &[u8]) -> Result<()> {
+        if planted(Fault::FillLiftsSeal) {
+            self.generation = Generation::Changed;
+        }
         let statements = self.layout.statements(&range);
         self.change(data.len() as u64, statements, |layout, conn| layout.fill(conn, range, data))
     }
@@ -157,21 +160,32 @@ impl Session {
     pub(super) fn clear(&mut self) -> Result<()> {
         self.change_generation()?;
         self.change(0, Statements::One, |layout, conn| layout.clear(conn))?;
-        self.commit()
+        if planted(Fault::ClearNotCommitted) { Ok(()) } else { self.commit() }
     }
 
     /// Commits, which syncs; with nothing to commit everything acknowledged is durable already.
     pub(super) fn flush(&mut self) -> Result<()> {
+        self.take_back()?;
         if planted(Fault::FlushDropsTransaction) && !self.database.conn.is_autocommit() {
             return self.execute("ROLLBACK");
+        }
+        let forgotten = match self.generation {
+            Generation::AsFound => false,
+            Generation::Promised(_) => planted(Fault::FlushForgetsPromise),
+            Generation::Changed => planted(Fault::FlushStartsGeneration),
+        };
+        if forgotten {
+            self.generation = Generation::AsFound;
         }
         self.commit()
     }
 
     /// Makes everything acknowledged durable, and lets go of the file.
     pub(super) fn close(mut self) -> Result<()> {
+        self.take_back()?;
         let uncounted = self.dirty == 0 && !self.database.conn.is_autocommit();
-        let committed = match planted(Fault::CloseDropsUnmaps) && uncounted {
+        let drops_uncounted = planted(Fault::CloseDropsUnmaps) || planted(Fault::ClearNotCommitted);
+        let committed = match drops_uncounted && uncounted {
             false => self.commit(),
             true => self.execute("ROLLBACK"),
         };
@@ -215,6 +229,7 @@ impl Session {
         statements: Statements,
         work: impl FnOnce(&dyn Layout, &Connection) -> Result<()>,
     ) -> Result<()> {
+        self.take_back()?;
         if self.database.conn.is_autocommit() {
             self.execute("BEGIN IMMEDIATE")?;
         }
@@ -240,6 +255,24 @@ impl Session {
                 self.has_lost_changes |= self.database.conn.is_autocommit() && self.dirty > 0;
                 Err(error)
             }
+        }
+    }
+
+    /// Makes a row for the first sector, in a transaction in which nothing is acknowledged.
+    fn begin_refused(&mut self, sector: u64) -> Result<()> {
+        let cannot = !self.database.conn.is_autocommit() || self.access != Access::ReadWrite;
+        if cannot || sector >= self.geometry.sector_count() {
+            return Ok(());
+        }
+        self.execute("BEGIN IMMEDIATE")?;
+        let zeros = vec![0; self.geometry.sector_size() as usize];
+        self.layout.fill(&self.database.conn, sector..sector + 1, &zeros)
+    }
+
+    fn take_back(&self) -> Result<()> {
+        match planted(Fault::RefusedChangeLingers) && self.dirty == 0 && !self.database.conn.is_autocommit() {
+            true => self.execute("ROLLBACK"),
+            false => Ok(()),
         }
     }
 
@@ -282,6 +315,7 @@ impl Session {
         if planted(Fault::GenerationStays) {
             return Ok(());
         }
+        self.take_back()?;
         self.commit()?;
         let parent = self.parent();
         self.write_lineage(Lineage { uuid: identity.uuid, generation: identity.generation, parent })?;
@@ -305,5 +339,14 @@ impl Session {
             self.lineage = Some(lineage);
         }
         Ok(())
+    }
+}
+
+impl super::SqliteDiskLayer {
+    /// What a change leaves that begins before it is checked.
+    pub(super) fn begin_refused(&self, sector: u64) {
+        if planted(Fault::RefusedChangeLingers) {
+            let _ = self.with(|session| session.begin_refused(sector));
+        }
     }
 }
