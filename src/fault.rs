@@ -192,6 +192,52 @@ in Scripts:
     /// Commit: zeroed sectors of the lower layer stay zeroed.
     CommitKeepsLowerZeroes,
 
+in PowerCuts:
+    /// Session: a flush does nothing.
+    FlushDoesNothing,
+    /// Session: a flush with no bytes counted, as after an unmap of what was never there, is skipped.
+    FlushSkippedWhenUncounted,
+    /// Session: the count of what waits is cleared before the commit has succeeded, and its failure is forgotten.
+    CommitFailureForgotten,
+    /// Session: a flush hands its commit to the next change, and says that it is done.
+    FlushHandedOver,
+    /// Session: a FUA write is not committed.
+    FuaNotCommitted,
+    /// Session: a write is committed sector by sector.
+    RequestInSeveralTransactions,
+    /// Session: the new generation is only as durable as the write that follows.
+    GenerationCommittedWithWrite,
+    /// Session: what is recorded of a parent is only as durable as the next write.
+    ParentCommittedWithWrite,
+    /// Session: that SQLite has rolled everything back by itself is not noticed.
+    RollbackUnnoticed,
+    /// Session: a request of several rows that failed half way keeps its first rows.
+    HalfRequestKept,
+    /// Session: that closing could not commit is not told.
+    CloseFailureUntold,
+    /// Open: synchronous=OFF.
+    SynchronousOff,
+    /// Open: synchronous=NORMAL, which leaves the log to the next checkpoint.
+    SynchronousNormal,
+    /// Open: journal_mode=MEMORY instead of a log.
+    JournalInMemory,
+    /// Open: the log that is there is taken for a stale one and deleted.
+    LogDeletedAtOpen,
+    /// Open: what a dead process has left in the log is not made durable.
+    LogTrustedAtOpen,
+    /// Create: the new file is not synced before it gets its name.
+    DraftNotSynced,
+    /// Create: the new name is not made durable.
+    DirectoryNotSynced,
+    /// Push: the disk below is not flushed.
+    PushDoesNotFlush,
+    /// Commit: the top is emptied before the lower layer is durable.
+    CommitEmptiesTooEarly,
+    /// Stack: what the lower layers say of a flush is not listened to.
+    LowerFlushFailureIgnored,
+    /// Stack: a write goes on to the next layer after one has failed.
+    WriteThroughGoesOn,
+
 in HostileFiles:
     /// Open: whether the pages fit together is not looked at.
     StructureUnchecked,

@@ -48,6 +48,15 @@ fn the_same_seed_gives_the_same_script_and_the_same_trace() {
 }
 
 #[test]
+fn neighbouring_seeds_and_cases_give_other_scripts() {
+    let script = |seed, case| Script::generate(&Profile::new(Suite::Stacks), &mut SeedChoices::new(seed, case));
+    for seed in 0..50 {
+        assert_ne!(script(seed, 0), script(seed + 1, 0), "seeds {seed} and the next");
+        assert_ne!(script(0, seed), script(0, seed + 1), "cases {seed} and the next");
+    }
+}
+
+#[test]
 fn other_bytes_give_another_trace() {
     let mut world = World::new(None).unwrap();
     let mut trace = |text: &str| prove(&text.parse().unwrap(), &mut world).unwrap().trace;

@@ -10,7 +10,7 @@ use crate::strike::Lost;
 pub(super) type FileId = usize;
 
 /// A write does not tear inside of so many bytes.
-const UNIT: u64 = 512;
+pub(super) const UNIT: usize = 512;
 
 /// Names and files.
 #[derive(Clone, Debug, Default)]
@@ -193,7 +193,7 @@ fn pieces(offset: u64, data: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
     let mut at = offset;
     let mut rest = data;
     std::iter::from_fn(move || {
-        let len = (UNIT - at % UNIT).min(rest.len() as u64);
+        let len = (UNIT as u64 - at % UNIT as u64).min(rest.len() as u64);
         let (piece, after) = rest.split_at(len as usize);
         let here = at;
         (rest, at) = (after, at + len);
@@ -327,8 +327,8 @@ impl Medium {
 /// Whether two writes touch the same unit.
 fn overlap(one: &Change, other: &Change) -> bool {
     let units = |change: &Change| match change {
-        Change::Write { offset, data, .. } => offset / UNIT..(offset + data.len() as u64).div_ceil(UNIT),
-        Change::Resize { len, .. } => len / UNIT..u64::MAX,
+        Change::Write { offset, data, .. } => offset / UNIT as u64..(offset + data.len() as u64).div_ceil(UNIT as u64),
+        Change::Resize { len, .. } => len / UNIT as u64..u64::MAX,
         _ => 0..0,
     };
     let (one, other) = (units(one), units(other));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::calls::{Call, Calls};
-use super::image::{Change, FileId, Image, Medium};
+use super::image::{Change, FileId, Image, Medium, UNIT};
 use super::locks::Locks;
 use super::record::Record;
 use super::vfs::Region;
@@ -132,7 +132,7 @@ impl State {
         let struck = self.calls.make(if extends { Call::Grow } else { Call::Write });
         let data = match struck {
             Ok(()) => data,
-            Err(Failure::Short) => &data[..data.len() / 2],
+            Err(Failure::Short) => &data[..data.len() / 2 / UNIT * UNIT],
             Err(failure) => return Err(failure),
         };
         let extends = offset + data.len() as u64 > self.len(file);

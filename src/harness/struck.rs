@@ -208,21 +208,32 @@ impl Runner<'_> {
             let compared = self.comparer.buffers(op, size, None, None);
             compared.map_err(|difference| self.diverged(index, op, difference))?;
         }
-        self.judge_live(index, op, done)
+        self.judge_live(index, op, actual.outcome)
     }
 
     /// Looks at the layers as they are, and opens the disk again if one of them has failed.
-    fn judge_live(&mut self, index: usize, op: &Op, done: bool) -> Result<Outcome, Box<Divergence>> {
+    fn judge_live(&mut self, index: usize, op: &Op, outcome: Outcome) -> Result<Outcome, Box<Divergence>> {
         let layers = self.oracle.layer_count();
+        let failed_at = match outcome {
+            Outcome::Refused { layer, .. } => layer,
+            _ => None,
+        };
+        let done = outcome == Outcome::Done;
+        let changes = matches!(op, Op::Write { target: Target::Disk, .. } | Op::Unmap { .. });
         let mut floors = Vec::new();
         let mut failed = !done && matches!(op.kind(), OpKind::Push | OpKind::Discard | OpKind::Reopen | OpKind::Commit);
         for layer in 0..layers {
             let probe = self.subject.layer(layer).map(|io| io.next_extent(0));
             let has_failed = matches!(&probe, Some(Err(error)) if error.kind() == ErrorKind::Failed);
             failed |= has_failed;
-            // A close that failed was heard as well.
-            let heard = has_failed || !done && op.kind() == OpKind::Reopen;
-            floors.push(if heard { When::During } else { When::Since });
+            floors.push(match () {
+                () if has_failed => When::During,
+                // A close that failed was heard as well.
+                () if !done && op.kind() == OpKind::Reopen => When::During,
+                // Rule 12: a change goes down from layer to layer, and ends where one fails.
+                () if changes && failed_at.is_some_and(|at| layer > at) => When::Before,
+                () => When::Since,
+            });
         }
         if !failed {
             if !done {
@@ -241,8 +252,10 @@ impl Runner<'_> {
     }
 
     fn judge_one_alive(&mut self, layer: usize, floor: When, alone: bool) -> Result<(), Difference> {
-        if self.oracle.kind(layer) != LayerKind::Sqlite {
-            return self.see_alive(layer);
+        match self.oracle.kind(layer) {
+            LayerKind::Sqlite => {}
+            LayerKind::File => return self.compare_pieces(layer, floor),
+            LayerKind::Ram | LayerKind::Own => return self.see_alive(layer),
         }
         let (bytes, present) = self.read_layer(layer)?;
         let survivor = Survivor { bytes: &bytes, present: &present };

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::drive::{Drive, Image};
 use crate::error::{Error, Result};
-use crate::layer::{Existing, FileSystem, Location, MemoryFile, Native, Options};
+use crate::layer::{Existing, Location, MemoryFile, Options};
 use crate::script::Medium;
 
 /// The surroundings of one script after another. Files go with the next script, and the directory with the world.
@@ -116,11 +116,12 @@ impl World {
             u128::from(draws.fetch_add(1, Ordering::Relaxed) + 1)
                 .wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
         };
-        let file_system: Arc<dyn FileSystem> = match self.drive() {
-            Some(drive) => Arc::new(drive.clone()),
-            None => Arc::new(Native),
-        };
-        Options { identities: Some(Arc::new(draw)), file_system, ..Options::default() }
+        let options = Options { identities: Some(Arc::new(draw)), ..Options::default() };
+        match self.drive() {
+            // So little that a transaction of a few sectors reaches the log before it is committed.
+            Some(drive) => Options { file_system: Arc::new(drive.clone()), cache_bytes: 4096, ..options },
+            None => options,
+        }
     }
 }
 

@@ -82,6 +82,8 @@ pub struct IncompleteFormatParams {
 pub struct Options {
     /// Changes are committed, with a sync, when more than this many bytes wait for a flush.
     pub dirty_limit: u64,
+    /// SQLite keeps about so many bytes of pages in memory; what a longer transaction changes goes to the log early.
+    pub cache_bytes: u64,
     /// Where new identities and generations come from; SQLite's `randomblob` if not given.
     pub identities: Option<Arc<dyn Fn() -> u128 + Send + Sync>>,
     /// Where files are.
@@ -90,7 +92,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { dirty_limit: 16 << 20, identities: None, file_system: Arc::new(Native) }
+        Self { dirty_limit: 16 << 20, cache_bytes: 2 << 20, identities: None, file_system: Arc::new(Native) }
     }
 }
 
@@ -273,6 +275,7 @@ impl LayerIo for SqliteDiskLayer {
             session.write(range, data)?;
             match durability {
                 Durability::Flushed => Ok(()),
+                Durability::Fua if planted(Fault::FuaNotCommitted) => Ok(()),
                 Durability::Fua => session.commit(),
             }
         })

@@ -31,6 +31,8 @@ pub enum When {
     During,
     /// It had not, and nothing from before it may be lost.
     Since,
+    /// It has not reached the sectors of the layer; who it is, or what it knows of its parent, may have changed.
+    Before,
 }
 
 /// What a layer has been since it last had to be durable.
@@ -206,8 +208,14 @@ impl History {
         match when {
             When::After => self.floor,
             When::During => self.floor_during,
-            When::Since => self.begun,
+            When::Since | When::Before => self.begun,
         }
+    }
+
+    /// The numbers of the states that are permitted.
+    fn permitted(&self, when: When) -> impl DoubleEndedIterator<Item = usize> {
+        let begun = self.states[self.begun].hash;
+        (self.floor(when)..self.states.len()).filter(move |&at| when != When::Before || self.states[at].hash == begun)
     }
 }
 

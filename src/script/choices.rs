@@ -2,6 +2,7 @@
 
 use rand_core::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
+use twox_hash::XxHash3_64;
 
 /// A source of decisions.
 pub trait Choices {
@@ -40,15 +41,15 @@ pub struct SeedChoices(Pcg64Mcg);
 impl SeedChoices {
     /// The decisions of `case` under `seed`.
     pub fn new(seed: u64, case: u64) -> Self {
+        // Hashed, for the generator ignores the lowest bits of its state.
+        let half = |nth: u64| {
+            let words = [seed, case, nth].map(u64::to_le_bytes);
+            XxHash3_64::oneshot(words.as_flattened())
+        };
         let mut state = [0; 16];
-        state[..8].copy_from_slice(&seed.to_le_bytes());
-        state[8..].copy_from_slice(&case.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
-        let mut pcg = Pcg64Mcg::from_seed(state);
-        // Neighbouring seeds differ in few bits; a few rounds spread them.
-        for _ in 0..4 {
-            let _ = pcg.next_u64();
-        }
-        Self(pcg)
+        state[..8].copy_from_slice(&half(0).to_le_bytes());
+        state[8..].copy_from_slice(&half(1).to_le_bytes());
+        Self(Pcg64Mcg::from_seed(state))
     }
 }
 

@@ -169,7 +169,8 @@ impl Author {
             }
             OpKind::Write => {
                 let (target, sector, count) = self.request(choices);
-                let durability = if choices.percent(10) { Durability::Fua } else { Durability::Flushed };
+                let often = if Suite::STRUCK.contains(&self.profile.suite) { 25 } else { 10 };
+                let durability = if choices.percent(often) { Durability::Fua } else { Durability::Flushed };
                 Op::Write { target, sector, count, content: self.content(choices), durability }
             }
             OpKind::Fill => {
@@ -362,7 +363,7 @@ fn kinds(profile: &Profile, choices: &mut impl Choices) -> Vec<(u64, OpKind)> {
         Suite::Layers | Suite::Stacks | Suite::Caches | Suite::Huge => (1, 0),
         Suite::Reopen => (14, 2),
         Suite::Reshape => (12, 9),
-        Suite::PowerCuts | Suite::FailingDrive => (4, 3),
+        Suite::PowerCuts | Suite::FailingDrive => (4, 6),
     };
     let optional = [
         (22, OpKind::Unmap),

@@ -30,7 +30,9 @@ impl LayeredDisk {
             return Err(Error::new(ErrorKind::WriteThroughNotContiguous, what).at_layer(1));
         }
         // What was acknowledged must not depend on flushes that go to another layer from now on.
-        write::flush(&stack)?;
+        if !planted(Fault::PushDoesNotFlush) {
+            write::flush(&stack)?;
+        }
         let configuration = [configuration];
         validate::foresee(&configuration, &stack.layers, self.access())?;
         let [configuration] = configuration;
@@ -158,7 +160,9 @@ fn move_down(stack: &Stack) -> Result<()> {
             break;
         }
     }
-    lower.flush().map_err(|e| e.at_layer(1))?;
+    if !planted(Fault::CommitEmptiesTooEarly) {
+        lower.flush().map_err(|e| e.at_layer(1))?;
+    }
     top.clear().map_err(|e| e.at_layer(0))
 }
 

@@ -13,6 +13,7 @@ pub(super) fn write(stack: &mut Stack, range: Range<u64>, data: &[u8], durabilit
         stack.layers.iter_mut().filter(|layer| range.start >= layer.visible).for_each(|layer| layer.noted = true);
     }
     note_coming_generations(stack, path)?;
+    let mut result = Ok(());
     for (index, layer) in stack.layers[..path].iter().enumerate() {
         if index > 0 && planted(Fault::ZerosNotWrittenThrough) && data.iter().all(|&byte| byte == 0) {
             continue;
@@ -25,9 +26,13 @@ pub(super) fn write(stack: &mut Stack, range: Range<u64>, data: &[u8], durabilit
             break;
         }
         let data = &data[stack.bytes(range.start, &shown)];
-        layer.io.write(shown.start, data, durability).map_err(|e| e.at_layer(index))?;
+        let written = layer.io.write(shown.start, data, durability).map_err(|e| e.at_layer(index));
+        match planted(Fault::WriteThroughGoesOn) {
+            true => result = result.and(written),
+            false => written?,
+        }
     }
-    Ok(())
+    result
 }
 
 pub(super) fn unmap(stack: &mut Stack, range: Range<u64>) -> Result<()> {
@@ -50,7 +55,10 @@ pub(super) fn unmap(stack: &mut Stack, range: Range<u64>) -> Result<()> {
 pub(super) fn flush(stack: &Stack) -> Result<()> {
     let count = if planted(Fault::FlushReachesTopOnly) { 1 } else { stack.layers.len() };
     for (index, layer) in stack.layers[..count].iter().enumerate() {
-        layer.io.flush().map_err(|e| e.at_layer(index))?;
+        let flushed = layer.io.flush().map_err(|e| e.at_layer(index));
+        if index == 0 || !planted(Fault::LowerFlushFailureIgnored) {
+            flushed?;
+        }
     }
     Ok(())
 }

@@ -33,6 +33,11 @@ impl Database {
             }
             Location::File(path) => {
                 look(path, files)?;
+                if planted(Fault::LogDeletedAtOpen) && mode == Mode::ReadWrite {
+                    let mut log = path.clone().into_os_string();
+                    log.push("-wal");
+                    let _ = files.remove(Path::new(&log));
+                }
                 Ok(Self { conn: connect_file(path, mode, files)?, home: None })
             }
         }
@@ -53,14 +58,29 @@ impl Database {
         }
         let failed = |e| sql_error("taking over the file", e);
         self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(failed)?;
-        self.conn.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
-        self.conn.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
+        let journal = if planted(Fault::JournalInMemory) { "MEMORY" } else { "WAL" };
+        self.conn.pragma_update(None, "journal_mode", journal).map_err(failed)?;
+        let synchronous = match () {
+            () if planted(Fault::SynchronousOff) => "OFF",
+            () if planted(Fault::SynchronousNormal) => "NORMAL",
+            () => "FULL",
+        };
+        self.conn.pragma_update(None, "synchronous", synchronous).map_err(failed)?;
         // A file that had its pages looked at and got its log just now keeps a read transaction until the next
         // statement (SQLite 3.54), and would refuse the checkpoint.
         self.conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(failed)?;
+        if planted(Fault::LogTrustedAtOpen) {
+            return Ok(());
+        }
         // What a killed process left in the log may never have been synced: only a checkpoint makes it durable, and
         // without it a flush with nothing to do would promise too much.
         self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed)
+    }
+
+    /// Keeps at most about so many bytes of pages in memory.
+    pub(super) fn limit_cache(&self, bytes: u64) -> Result<()> {
+        let kib = i64::try_from(bytes / 1024).unwrap_or(i64::MAX).max(1);
+        self.conn.pragma_update(None, "cache_size", -kib).map_err(|e| sql_error("limiting the cache", e))
     }
 
     /// Closing leaves the log alone: it goes by the file's name, which may be another file's by then.
@@ -221,7 +241,7 @@ fn has_log(conn: &Connection) -> rusqlite::Result<bool> {
 
 /// On media that nobody can write to there is nothing to lock; a log that is left there cannot be read.
 fn connect_immutable(path: &Path, flags: OpenFlags, files: &dyn FileSystem) -> Result<Connection> {
-    if journal::is_there(path, "-wal", files) && !planted(Fault::ReaderIgnoresLog) {
+    if journal::is_there(path, "-wal", files)? && !planted(Fault::ReaderIgnoresLog) {
         let what = format!("{} has a log that cannot be replayed here; open it once where it can be", path.display());
         return Err(Error::new(ErrorKind::PermissionDenied, what));
     }

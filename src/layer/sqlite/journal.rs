@@ -25,8 +25,8 @@ const READONLY_ROLLBACK: i32 = 776;
 const COPIED: u64 = 256 << 20;
 
 /// Whether there is a file beside `path`, and something in it.
-pub(super) fn is_there(path: &Path, suffix: &str, files: &dyn FileSystem) -> bool {
-    files.look(&beside(path, suffix, files)).is_ok_and(|found| matches!(found, Found::File(1..)))
+pub(super) fn is_there(path: &Path, suffix: &str, files: &dyn FileSystem) -> Result<bool> {
+    len_of(&beside(path, suffix, files), files).map(|len| len > 0)
 }
 
 /// What SQLite keeps beside a file lies where a link leads.
@@ -50,7 +50,7 @@ pub(super) fn look(path: &Path, mode: Mode, files: &dyn FileSystem) -> Result<()
         }
     }
     let is_hot = || is_hot(path, files);
-    if !is_there(path, "-journal", files) || planted(Fault::JournalRolledBackUnseen) || !is_hot()? {
+    if !is_there(path, "-journal", files)? || planted(Fault::JournalRolledBackUnseen) || !is_hot()? {
         return Ok(());
     }
     let judged = judge(path, files);
@@ -80,11 +80,10 @@ fn is_hot(path: &Path, files: &dyn FileSystem) -> Result<bool> {
 
 fn judge(path: &Path, files: &dyn FileSystem) -> Result<()> {
     let failed = |e| sql_error("looking at the file", e);
-    if is_there(path, "-wal", files) {
+    if is_there(path, "-wal", files)? {
         return Err(corrupt("it has both a journal and a log"));
     }
-    let journal =
-        read(&beside(path, "-journal", files), files).map_err(|e| Error::from_io("reading the journal", e))?;
+    let journal = read(&beside(path, "-journal", files), files)?;
     if journal.ends_with(&MAGIC) {
         // SQLite would delete the file that is named there.
         return Err(corrupt("its journal names another file"));
@@ -92,7 +91,7 @@ fn judge(path: &Path, files: &dyn FileSystem) -> Result<()> {
     let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
     let mut conn = connect_with(Path::new(&immutable_uri(path)), flags, files).map_err(failed)?;
     guard(&mut conn).map_err(failed)?;
-    if len_of(path, files) <= COPIED {
+    if len_of(path, files)? <= COPIED {
         // SQLite reads what it can; of what has no pages at all it says that memory is short.
         let no_pages = |e| Error::new(ErrorKind::NotADisk, "reading its pages").because(e);
         let mut image = conn.serialize(MAIN_DB).map_err(no_pages)?.to_vec();
@@ -103,26 +102,34 @@ fn judge(path: &Path, files: &dyn FileSystem) -> Result<()> {
         guard(&mut conn).map_err(failed)?;
     }
     schema::inspect(&conn)?;
-    match len_of(path, files) > structure::LOOKED_AT {
+    match len_of(path, files)? > structure::LOOKED_AT {
         true => Ok(()),
         false => structure::fits(&conn),
     }
 }
 
-pub(super) fn len_of(path: &Path, files: &dyn FileSystem) -> u64 {
+/// The length of a file in bytes; what is not there has none. A drive that does not answer is not an empty file.
+pub(super) fn len_of(path: &Path, files: &dyn FileSystem) -> Result<u64> {
     match files.look(path) {
-        Ok(Found::File(len)) => len,
-        _ => 0,
+        Ok(Found::File(len)) => Ok(len),
+        Ok(Found::Directory | Found::Other) => Ok(0),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(e) => Err(Error::from_io(format!("looking at {}", path.display()), e)),
     }
 }
 
-pub(super) fn read(path: &Path, files: &dyn FileSystem) -> io::Result<Vec<u8>> {
-    let len = len_of(path, files);
+/// All of a file that is not too large; what is not there is empty.
+pub(super) fn read(path: &Path, files: &dyn FileSystem) -> Result<Vec<u8>> {
+    let len = len_of(path, files)?;
+    let failed = |e| Error::from_io(format!("reading {}", path.display()), e);
     if len > COPIED {
-        return Err(io::ErrorKind::FileTooLarge.into());
+        return Err(failed(io::ErrorKind::FileTooLarge.into()));
     }
     let mut bytes = vec![0; len as usize];
-    files.open(path, Wanted::Reading)?.0.read_exact_at(&mut bytes, 0)?;
+    if len > 0 {
+        let (file, _) = files.open(path, Wanted::Reading).map_err(failed)?;
+        file.read_exact_at(&mut bytes, 0).map_err(failed)?;
+    }
     Ok(bytes)
 }
 

@@ -97,6 +97,7 @@ impl Session {
         if let Location::File(path) = location {
             structure::check(&database.conn, path, &*options.file_system)?;
             database.trust()?;
+            database.limit_cache(options.cache_bytes)?;
         }
         database.accept(mode)?;
         let access = match contents.logically_read_only {
@@ -123,8 +124,11 @@ impl Session {
         self.lineage.and_then(|lineage| lineage.parent)
     }
 
+    /// Whether acknowledged changes are gone. A full or failing disk may make SQLite roll back all of the transaction,
+    /// whatever statement met it: one that only reads, too.
     pub(super) fn has_lost_changes(&self) -> bool {
-        self.has_lost_changes
+        let rolled_back = self.dirty > 0 && self.database.conn.is_autocommit();
+        self.has_lost_changes || rolled_back && !planted(Fault::RollbackUnnoticed)
     }
 
     pub(super) fn read(&self, range: Range<u64>, buf: &mut [u8], marker: &mut SectorMarker) -> Result<()> {
@@ -137,6 +141,16 @@ impl Session {
 
     pub(super) fn write(&mut self, range: Range<u64>, data: &[u8]) -> Result<()> {
         self.change_generation()?;
+        if planted(Fault::RequestInSeveralTransactions) {
+            let size = self.geometry.sector_size() as usize;
+            for (sector, data) in range.zip(data.chunks_exact(size)) {
+                self.change(data.len() as u64, Statements::One, |layout, conn| {
+                    layout.write(conn, sector..sector + 1, data)
+                })?;
+                self.commit()?;
+            }
+            return Ok(());
+        }
         let statements = self.layout.statements(&range);
         self.change(data.len() as u64, statements, |layout, conn| layout.write(conn, range, data))
     }
@@ -153,7 +167,8 @@ impl Session {
         self.change_generation()?;
         // Counted as if they were data: what matters is that the limit is reached.
         let bytes = (range.end - range.start).saturating_mul(self.geometry.sector_size().into());
-        let bytes = if planted(Fault::CloseDropsUnmaps) { 0 } else { bytes };
+        let uncounted = planted(Fault::CloseDropsUnmaps) || planted(Fault::FlushSkippedWhenUncounted);
+        let bytes = if uncounted { 0 } else { bytes };
         self.change(bytes, Statements::One, |layout, conn| layout.unmap(conn, range, below))
     }
 
@@ -177,6 +192,12 @@ impl Session {
         if forgotten {
             self.generation = Generation::AsFound;
         }
+        if planted(Fault::FlushDoesNothing)
+            || planted(Fault::FlushHandedOver)
+            || self.dirty == 0 && planted(Fault::FlushSkippedWhenUncounted)
+        {
+            return Ok(());
+        }
         self.commit()
     }
 
@@ -190,6 +211,9 @@ impl Session {
             true => self.execute("ROLLBACK"),
         };
         let closed = self.database.close();
+        if planted(Fault::CloseFailureUntold) {
+            return closed;
+        }
         committed.and(closed)
     }
 
@@ -217,7 +241,7 @@ impl Session {
         }
         let result = self.execute("COMMIT");
         // SQLite may or may not have rolled back; only a new look at the file can tell what is there.
-        self.has_lost_changes |= result.is_err();
+        self.has_lost_changes |= result.is_err() && !planted(Fault::CommitFailureForgotten);
         self.dirty = 0;
         result
     }
@@ -230,6 +254,9 @@ impl Session {
         work: impl FnOnce(&dyn Layout, &Connection) -> Result<()>,
     ) -> Result<()> {
         self.take_back()?;
+        if planted(Fault::FlushHandedOver) {
+            self.commit()?;
+        }
         if self.database.conn.is_autocommit() {
             self.execute("BEGIN IMMEDIATE")?;
         }
@@ -238,24 +265,16 @@ impl Session {
         }
         let mut result = work(&*self.layout, &self.database.conn);
         if statements == Statements::Several {
-            if result.is_err() && !self.database.conn.is_autocommit() {
+            if result.is_err() && !self.database.conn.is_autocommit() && !planted(Fault::HalfRequestKept) {
                 self.has_lost_changes |= self.execute("ROLLBACK TO request").is_err();
             }
             if !self.database.conn.is_autocommit() {
                 result = result.and(self.execute("RELEASE request"));
             }
         }
-        match result {
-            Ok(()) => {
-                self.dirty = self.dirty.saturating_add(bytes);
-                if self.dirty > self.dirty_limit { self.commit() } else { Ok(()) }
-            }
-            Err(error) => {
-                // A full or failing disk may make SQLite roll back all of the transaction, acknowledged requests too.
-                self.has_lost_changes |= self.database.conn.is_autocommit() && self.dirty > 0;
-                Err(error)
-            }
-        }
+        result?;
+        self.dirty = self.dirty.saturating_add(bytes);
+        if self.dirty > self.dirty_limit { self.commit() } else { Ok(()) }
     }
 
     /// Makes a row for the first sector, in a transaction in which nothing is acknowledged.
@@ -333,7 +352,12 @@ impl Session {
             self.has_lost_changes |= !self.database.conn.is_autocommit() && self.execute("ROLLBACK").is_err();
             return Err(error);
         }
-        self.commit()?;
+        let is_of_parent = lineage.parent != self.parent();
+        match is_of_parent {
+            true if planted(Fault::ParentCommittedWithWrite) => {}
+            false if planted(Fault::GenerationCommittedWithWrite) => {}
+            _ => self.commit()?,
+        }
         self.has_identity_table = true;
         if !planted(Fault::GenerationStaleInMemory) || self.lineage.is_none() {
             self.lineage = Some(lineage);

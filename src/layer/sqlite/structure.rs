@@ -40,12 +40,12 @@ pub(super) fn check(conn: &Connection, path: &Path, files: &dyn FileSystem) -> R
 
 /// What lies past the end reads as zeros for SQLite, and a sector that was there would too.
 fn check_length(pages: u64, page_size: u64, path: &Path, files: &dyn FileSystem) -> Result<()> {
-    let there = journal::len_of(path, files) / page_size.max(1);
+    let there = journal::len_of(path, files)? / page_size.max(1);
     if pages <= there {
         return Ok(());
     }
     // A log that has not been folded in has the pages that the file has not.
-    let log = journal::read(&journal::beside(path, "-wal", files), files).unwrap_or_default();
+    let log = journal::read(&journal::beside(path, "-wal", files), files)?;
     let in_log = log::committed_pages(&log).range(there + 1..=pages).count() as u64;
     match there + in_log == pages {
         true => Ok(()),

@@ -10,7 +10,7 @@ impl Oracle {
     pub fn permitted(&self, index: usize, when: When) -> usize {
         self.chronicle.as_ref().map_or(0, |chronicle| {
             let history = &chronicle.layers[index];
-            let mut hashes: Vec<_> = history.states[history.floor(when)..].iter().map(|state| state.hash).collect();
+            let mut hashes: Vec<_> = history.permitted(when).map(|at| history.states[at].hash).collect();
             hashes.sort_unstable();
             hashes.dedup();
             hashes.len()
@@ -22,7 +22,7 @@ impl Oracle {
         let Some(chronicle) = &self.chronicle else { return Vec::new() };
         let history = &chronicle.layers[index];
         let wanted = hash(survivor.bytes, survivor.present);
-        (history.floor(when)..history.states.len()).rev().filter(|&at| history.states[at].hash == wanted).collect()
+        history.permitted(when).rev().filter(|&at| history.states[at].hash == wanted).collect()
     }
 
     /// The generation that layer `index` has in a state, and those that it has recorded of its parent.
@@ -39,7 +39,7 @@ impl Oracle {
         let mut expected = vec![0; size];
         for (sector, actual) in (0..).zip(bytes.chunks_exact(size)) {
             let mut open: Vec<bool> = vec![true; size / PIECE];
-            for state in &history.states[history.floor(when)..] {
+            for state in history.permitted(when).map(|at| &history.states[at]) {
                 match state.sectors.get(sector) {
                     Some(cell) => self.render(cell, sector, &mut expected),
                     None => expected.fill(0),
@@ -75,6 +75,7 @@ impl Oracle {
                         self.layers[index].sectors.set(sector..sector + 1, Some(cell));
                     }
                 }
+                self.mark(index);
             }
             Found::Alive(at) => {
                 let Some(chronicle) = &self.chronicle else { return };
@@ -82,6 +83,8 @@ impl Oracle {
                 let model = &mut self.layers[index];
                 (model.sectors, model.lineage) = (sectors, lineage.with_promise_of(&model.lineage));
                 self.forget_notes();
+                // What comes next begins here, whatever the failed request had begun.
+                self.mark(index);
             }
             Found::Nothing => self.layers[index].sectors.clear(),
         }
@@ -123,6 +126,7 @@ impl Oracle {
             sectors.set(sector..sector + 1, cell.ok_or(sector)?);
         }
         self.layers[index].sectors = sectors;
+        self.mark(index);
         Ok(())
     }
 
@@ -130,7 +134,7 @@ impl Oracle {
     pub fn describe_stranger(&self, index: usize, when: When, survivor: &Survivor<'_>) -> String {
         let Some(chronicle) = &self.chronicle else { return String::new() };
         let history = &chronicle.layers[index];
-        let permitted = &history.states[history.floor(when)..];
+        let permitted: Vec<_> = history.permitted(when).map(|at| &history.states[at]).collect();
         let latest = &permitted[permitted.len() - 1].sectors;
         let size = self.sector_size as usize;
         let mut expected = vec![0; size];
