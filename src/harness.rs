@@ -16,6 +16,7 @@ use crate::script::{Line, Op, OpKind, Outcome, Script, Target, Touched};
 mod compare;
 mod divergence;
 mod exercise;
+mod explore;
 mod histogram;
 pub mod hostile;
 mod identities;
@@ -30,11 +31,12 @@ mod world;
 
 pub use divergence::{Difference, Divergence, Signature};
 pub use exercise::{Exercise, Sight};
+pub use explore::{BUSY, Explored, explore};
 pub use histogram::Histogram;
 pub use minimize::minimize;
 pub use search::{Finding, search};
 pub use stack::{StackSubject, prove, prove_watched};
-pub use subject::{Abilities, Actual, Powered, Restarted, Subject, act};
+pub use subject::{Abilities, Actual, IfRefused, Powered, Restarted, Subject, act};
 pub use world::World;
 
 use compare::Comparer;
@@ -76,15 +78,7 @@ pub fn run(
     oracle: &mut Oracle,
     watch: &mut dyn FnMut(&Step<'_>),
 ) -> Result<Summary, Box<Divergence>> {
-    let mut runner = Runner {
-        script,
-        subject,
-        oracle,
-        comparer: Comparer::default(),
-        hash: XxHash3_64::new(),
-        identities: Identities::default(),
-        states: Histogram::default(),
-    };
+    let mut runner = Runner::new(script, subject, oracle);
     let mut exercise = Exercise::of_shape(&script.shape);
     if runner.subject.powered().is_some() {
         runner.compare_identities().map_err(|difference| runner.diverged_at_start(difference))?;
@@ -127,7 +121,19 @@ struct Runner<'a> {
     states: Histogram,
 }
 
-impl Runner<'_> {
+impl<'a> Runner<'a> {
+    fn new(script: &'a Script, subject: &'a mut dyn Subject, oracle: &'a mut Oracle) -> Self {
+        Self {
+            script,
+            subject,
+            oracle,
+            comparer: Comparer::default(),
+            hash: XxHash3_64::new(),
+            identities: Identities::default(),
+            states: Histogram::default(),
+        }
+    }
+
     /// One operation on both sides, and everything about it that must be equal.
     fn step(&mut self, index: usize, op: &Op) -> Result<(Outcome, Option<Vec<Touched>>), Box<Divergence>> {
         if !self.is_able(op) {

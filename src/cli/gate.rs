@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use disklayer_sqlite::error::{Error, ErrorKind, Result};
 use disklayer_sqlite::harness::World;
+use disklayer_sqlite::script::Suite;
 
 use super::place::Place;
 use super::plant::Plant;
@@ -49,6 +50,12 @@ pub(super) struct Gate {
     /// How many at a time [default: one for each core]
     #[arg(long, value_name = "J", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
+    /// Only this suite; more than once for several [default: all]
+    #[arg(long, value_name = "SUITE", value_parser = suite)]
+    suite: Vec<Suite>,
+    /// In how many states each script of the suite power-cuts is cut short, besides what strikes it
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    states: u64,
     #[command(flatten)]
     place: Place,
     /// Where to write what was found; made when it is needed
@@ -70,7 +77,7 @@ impl Gate {
         let junit = self.junit.as_deref().map(Output::create).transpose()?;
         let json = self.json.as_deref().map(Output::create).transpose()?;
         let extent = self.time.map_or(Extent::Scripts(self.scripts), |time| Extent::Until(Instant::now() + time));
-        let plan = Plan::new(self.seed, extent, base);
+        let plan = Plan::new(self.seed, extent, base, self.suite, self.states);
         let findings = Findings::new(self.failures, self.seed, format!("{}{}", self.place.options(), plant.option()));
         let start = Instant::now();
         let jobs = worlds.len();
@@ -136,6 +143,12 @@ impl<'a> Output<'a> {
         let written = self.file.write_all(text.as_bytes());
         written.map_err(|e| Error::from_io(format!("writing {}", self.path.display()), e))
     }
+}
+
+fn suite(text: &str) -> Result<Suite, String> {
+    let names = || Suite::ALL.map(report::name).join(", ").replace(' ', "-").replace(",-", ", ");
+    let found = Suite::ALL.into_iter().find(|&suite| report::name(suite).replace(' ', "-") == text);
+    found.ok_or_else(|| format!("one of {} is expected", names()))
 }
 
 fn seed(text: &str) -> Result<u64, String> {

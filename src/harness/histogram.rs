@@ -22,6 +22,12 @@ impl Histogram {
         self.0.iter_mut().zip(&other.0).for_each(|(to, from)| *to += from);
     }
 
+    /// The numbers that were met, and how often; above 63 the power of two below.
+    pub fn counts(&self) -> impl Iterator<Item = (u64, u64)> {
+        let number = |bucket: usize| if bucket < 64 { bucket as u64 } else { 1 << (bucket - 64) };
+        self.0.iter().enumerate().filter(|(_, times)| **times > 0).map(move |(bucket, times)| (number(bucket), *times))
+    }
+
     /// The median; above 63 the power of two below it, and 0 if nothing was met.
     pub fn median(&self) -> u64 {
         let half = self.0.iter().sum::<u64>().div_ceil(2);

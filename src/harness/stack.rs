@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::observed::{Counters, Observed};
-use super::subject::{Powered, Restarted};
+use super::subject::{IfRefused, Powered, Restarted};
 use super::{Abilities, Difference, Divergence, Step, Subject, Summary, World, caught, run};
 use crate::drive::Drive;
 use crate::error::Result;
@@ -99,13 +99,18 @@ pub struct StackSubject<W> {
     disk: LayeredDisk,
 }
 
+/// The layers of a stack, open or not.
+pub(super) type Parts = Vec<Part>;
+
 /// What is known of a layer whether it is open or not.
-struct Part {
+#[derive(Clone)]
+pub(super) struct Part {
     shape: LayerShape,
     home: Home,
     counters: Arc<Counters>,
 }
 
+#[derive(Clone)]
 enum Home {
     Sqlite(Location),
     File(PathBuf),
@@ -141,6 +146,15 @@ impl<W: BorrowMut<World>> StackSubject<W> {
         let disk = LayeredDisk::new(layers, access)?;
         let (medium, sector_size, read_only) = (shape.medium, shape.sector_size, shape.read_only);
         Ok(Self { world, medium, sector_size, read_only, options, parts, disk })
+    }
+
+    pub(super) fn parts(&self) -> Parts {
+        self.parts.clone()
+    }
+
+    /// Takes other layers for its own, from when it had those; to be opened by a restart.
+    pub(super) fn put_parts(&mut self, parts: &Parts) {
+        self.parts.clone_from(parts);
     }
 
     fn open(&self, how: Reopen, check: ParentCheck) -> Result<LayeredDisk> {
@@ -297,7 +311,7 @@ impl<W: BorrowMut<World>> Powered for StackSubject<W> {
         }
     }
 
-    fn restart(&mut self) -> Result<Restarted> {
+    fn restart(&mut self, refused: IfRefused) -> Result<Restarted> {
         let _ = self.disk.close();
         let mut layers = Vec::new();
         for (index, part) in self.parts.iter().enumerate() {
@@ -315,6 +329,7 @@ impl<W: BorrowMut<World>> Powered for StackSubject<W> {
         };
         let (opened, disk) = match stack(ParentCheck::Verify) {
             Ok(disk) => (Ok(()), disk),
+            Err(error) if refused == IfRefused::Leave => return Ok(Restarted { found, opened: Err(error) }),
             Err(error) => (Err(error), stack(ParentCheck::Adopt)?),
         };
         self.disk = disk;

@@ -1,7 +1,7 @@
 //! Operations that are struck: the power is cut, or the drive fails, and what is left is judged.
 
 use super::divergence::{Difference, Divergence};
-use super::subject::{Actual, Restarted};
+use super::subject::{Actual, IfRefused, Restarted};
 use super::{Runner, caught};
 use crate::drive::Struck;
 use crate::error::ErrorKind;
@@ -48,7 +48,7 @@ impl Runner<'_> {
 
     /// The oracle does an operation of which anything from nothing to all may have happened.
     fn happens_in_part(&mut self, op: &Op) -> When {
-        if matches!(op.kind(), OpKind::Push | OpKind::Discard | OpKind::Reopen) {
+        if matches!(op.kind(), OpKind::Push | OpKind::Discard) {
             // What it has not said to be done leaves the stack as it was; the sectors stay the same in any case.
             return When::After;
         }
@@ -63,7 +63,7 @@ impl Runner<'_> {
             let drive = powered.drive();
             if nth > 0 {
                 drive.arm(&Strike::Cut(vec![cut.clone()]));
-                caught(|| powered.restart().map(drop))
+                caught(|| powered.restart(IfRefused::Leave).map(drop))
                     .map(drop)
                     .map_err(|panic| self.diverged(index, op, Difference::Panic(panic)))?;
             }
@@ -77,7 +77,7 @@ impl Runner<'_> {
         self.open_again(index, op, &vec![when; self.oracle.layer_count()], when)
     }
 
-    fn forget_ram(&mut self) {
+    pub(super) fn forget_ram(&mut self) {
         for layer in 0..self.oracle.layer_count() {
             if self.oracle.kind(layer) == LayerKind::Ram {
                 self.oracle.adopt(layer, Found::Nothing);
@@ -94,7 +94,7 @@ impl Runner<'_> {
         when: When,
     ) -> Result<(), Box<Divergence>> {
         let Some(powered) = self.subject.powered() else { return Ok(()) };
-        let restarted = caught(|| powered.restart());
+        let restarted = caught(|| powered.restart(IfRefused::Adopt));
         let judged = match restarted {
             Err(panic) => Err(Difference::Panic(panic)),
             Ok(Err(error)) => {

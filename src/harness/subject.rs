@@ -94,12 +94,21 @@ pub trait Powered {
     /// Lets go of everything; what was only in memory is gone.
     fn lose_power(&mut self);
 
-    /// Opens what is left. A refusal of the stack is the answer, and then it is opened by one who knows.
+    /// Opens what is left. If the stack is refused, that is the answer, and it is opened by one who knows, or left.
     ///
     /// # Errors
     ///
     /// A layer that does not open, or is not whole.
-    fn restart(&mut self) -> Result<Restarted>;
+    fn restart(&mut self, refused: IfRefused) -> Result<Restarted>;
+}
+
+/// What is done with a stack that lies over another parent than its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfRefused {
+    /// It is opened by one who knows, which writes the new parent down.
+    Adopt,
+    /// It stays closed.
+    Leave,
 }
 
 /// A disk that was opened again.

@@ -8,6 +8,7 @@
 //! and it opens again wherever it would have opened before.
 
 use std::hash::Hasher;
+use std::sync::Arc;
 
 use twox_hash::XxHash3_64;
 
@@ -38,7 +39,7 @@ pub enum When {
 /// What a layer has been since it last had to be durable.
 #[derive(Clone)]
 struct History {
-    states: Vec<State>,
+    states: Vec<Arc<State>>,
     /// The first state that is permitted once the operation has returned, and while it runs.
     floor: usize,
     floor_during: usize,
@@ -94,8 +95,12 @@ impl Oracle {
     /// Keeps the states of the layers from now on, this being durable.
     pub fn begin_chronicle(&mut self) {
         let states: Vec<_> = (0..self.layers.len()).map(|index| self.state(index)).collect();
-        let layers =
-            states.into_iter().map(|state| History { states: vec![state], floor: 0, floor_during: 0, begun: 0 });
+        let layers = states.into_iter().map(|state| History {
+            states: vec![Arc::new(state)],
+            floor: 0,
+            floor_during: 0,
+            begun: 0,
+        });
         let layers: Vec<_> = layers.collect();
         let moment = Moment { states: vec![0; layers.len()], strangers: self.strangers() };
         self.chronicle = Some(Chronicle { layers, moments: vec![moment], ..Chronicle::default() });
@@ -116,7 +121,7 @@ impl Oracle {
         }
         let (state, strangers) = (self.state(index), self.strangers());
         let Some(chronicle) = &mut self.chronicle else { return };
-        chronicle.layers[index].states.push(state);
+        chronicle.layers[index].states.push(Arc::new(state));
         chronicle.note_moment(strangers);
     }
 
@@ -135,7 +140,7 @@ impl Oracle {
         }
         let (state, strangers) = (self.state(0), self.strangers());
         let Some(chronicle) = &mut self.chronicle else { return };
-        chronicle.layers.insert(0, History { states: vec![state], floor: 0, floor_during: 0, begun: 0 });
+        chronicle.layers.insert(0, History { states: vec![Arc::new(state)], floor: 0, floor_during: 0, begun: 0 });
         chronicle.moments.iter_mut().for_each(|moment| moment.states.insert(0, 0));
         chronicle.note_moment(strangers);
     }

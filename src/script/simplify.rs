@@ -12,6 +12,14 @@ impl Script {
         script
     }
 
+    /// The same script, and nothing strikes.
+    #[must_use]
+    pub fn without_strikes(&self) -> Self {
+        let mut script = self.clone();
+        script.lines.iter_mut().for_each(|line| line.strike = None);
+        script
+    }
+
     /// Scripts that are a little simpler in one respect, the greatest steps first.
     pub fn simpler(&self) -> Vec<Self> {
         let mut simpler = self.simpler_stacks();

@@ -1,8 +1,9 @@
 //! What a run must have met to mean anything: a harness that never saw an end has not tested ends.
 
-use disklayer_sqlite::harness::{Exercise, Sight};
+use disklayer_sqlite::harness::{BUSY, Exercise, Explored, Sight};
 use serde::Serialize;
 
+use super::plan::Plan;
 use super::tally::Tally;
 
 /// Percentages mean nothing over fewer scripts.
@@ -11,6 +12,8 @@ const SHARES_FROM: u64 = 2000;
 const SIGHTS_FROM: u64 = 20_000;
 /// The largest part of all operations that may be refusals.
 const MOST_REFUSED: u64 = 20;
+/// The least part of all states of the drive that are cut with several writes unsynced.
+const BUSY_STATES: u64 = 50;
 
 const SHARES: [(Sight, u64); 3] = [(Sight::Files, 30), (Sight::ThreeLayers, 30), (Sight::UnequalSizes, 20)];
 
@@ -34,8 +37,16 @@ pub(super) fn shares(total: &Tally) -> Vec<Share> {
 }
 
 /// What was demanded and not met, each in a sentence. Over a base the sights depend on its size and are not demanded.
-pub(super) fn unmet(total: &Tally, base: Option<u64>) -> Vec<String> {
+/// With only some suites nothing is demanded of the rest.
+pub(super) fn unmet(total: &Tally, explored: &Explored, plan: &Plan) -> Vec<String> {
     let mut unmet = Vec::new();
+    if explored.states >= SHARES_FROM && percent(explored.busy, explored.states) < BUSY_STATES as f64 {
+        let busy = percent(explored.busy, explored.states);
+        unmet.push(format!("{busy:.1} % of the states had {BUSY} unsynced writes, and {BUSY_STATES} % must"));
+    }
+    if !plan.is_whole() {
+        return unmet;
+    }
     if total.scripts - total.divergences >= SHARES_FROM {
         for Share { what, percent, at_least } in shares(total) {
             if percent < at_least as f64 {
@@ -47,7 +58,7 @@ pub(super) fn unmet(total: &Tally, base: Option<u64>) -> Vec<String> {
             unmet.push(format!("{refused:.1} % of the operations were refused, and {MOST_REFUSED} % may be"));
         }
     }
-    if total.scripts - total.divergences >= SIGHTS_FROM && base.is_none() {
+    if total.scripts - total.divergences >= SIGHTS_FROM && plan.base.is_none() {
         let missing = unseen(&total.exercise).map(|sight| format!("never met: {}", sight.text()));
         unmet.extend(missing);
     }

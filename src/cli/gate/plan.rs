@@ -8,6 +8,9 @@ use disklayer_sqlite::script::{Profile, Script, SeedChoices, Suite};
 
 /// So many scripts are taken at once.
 const CHUNK: u64 = 32;
+/// Scripts whose every end is tried have at most so many operations, and other seeds.
+const EXPLORED_OPS: u64 = 16;
+const EXPLORED: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// How far a run goes.
 #[derive(Clone, Copy, Debug)]
@@ -22,12 +25,16 @@ pub(super) struct Plan {
     pub(super) extent: Extent,
     /// Sectors of the image under the stacks.
     pub(super) base: Option<u64>,
+    /// If given, only these.
+    suites: Vec<Suite>,
+    /// Into so many states each script of power cuts is cut.
+    pub(super) states: u64,
     next: AtomicU64,
 }
 
 impl Plan {
-    pub(super) fn new(seed: u64, extent: Extent, base: Option<u64>) -> Self {
-        Self { seed, extent, base, next: AtomicU64::new(0) }
+    pub(super) fn new(seed: u64, extent: Extent, base: Option<u64>, suites: Vec<Suite>, states: u64) -> Self {
+        Self { seed, extent, base, suites, states, next: AtomicU64::new(0) }
     }
 
     /// The next scripts for whoever asks. With a time limit chunks are whole, so that the scripts done are the first
@@ -43,16 +50,28 @@ impl Plan {
     }
 
     /// The suite of script `case`: they take turns, those on a simulated drive less often because they take longer.
-    pub(super) fn suite(case: u64) -> Suite {
+    pub(super) fn suite(&self, case: u64) -> Suite {
         let turn = |suites: &[Suite], nth: u64| suites[(nth % suites.len() as u64) as usize];
         match case % CHUNK {
+            _ if !self.suites.is_empty() => turn(&self.suites, case),
             nth @ 30.. => turn(&Suite::STRUCK, nth),
             nth => turn(&Suite::CALM, nth),
         }
     }
 
+    /// Whether a run has every suite, so that it can be asked what it has met.
+    pub(super) fn is_whole(&self) -> bool {
+        self.suites.is_empty()
+    }
+
+    /// A script of power cuts is short: what matters is in how many ways it ends.
+    pub(super) fn explored(&self, case: u64) -> Script {
+        let profile = Profile { max_ops: EXPLORED_OPS, ..Profile::new(Suite::PowerCuts) };
+        Script::generate(&profile, &mut SeedChoices::new(self.seed ^ EXPLORED, case))
+    }
+
     pub(super) fn script(&self, case: u64) -> Script {
-        let profile = Profile { base: self.base, ..Profile::new(Self::suite(case)) };
+        let profile = Profile { base: self.base, ..Profile::new(self.suite(case)) };
         Script::generate(&profile, &mut SeedChoices::new(self.seed, case))
     }
 }

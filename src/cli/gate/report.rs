@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use disklayer_sqlite::error::{Error, ErrorKind, Result};
-use disklayer_sqlite::harness::Sight;
+use disklayer_sqlite::harness::{Explored, Sight};
 use disklayer_sqlite::script::{LayerKind, OpKind, Suite};
 use serde::Serialize;
 
@@ -34,6 +34,8 @@ pub(super) struct Report {
     pub(super) suites: Vec<Counts>,
     /// Operations by kind and by the kind of layer that they met first.
     pub(super) operations_by_layer: Vec<OpsByLayer>,
+    /// States of the drive after power cuts.
+    pub(super) power_cuts: PowerCuts,
     /// Parts of all scripts that are demanded.
     pub(super) shares: Vec<Share>,
     pub(super) medians: Medians,
@@ -72,6 +74,27 @@ pub(super) struct OpsByLayer {
 }
 
 #[derive(Serialize)]
+pub(super) struct PowerCuts {
+    /// Scripts that were cut short at every moment.
+    pub(super) scripts: u64,
+    /// Different states of the drive that were opened and judged.
+    pub(super) states: u64,
+    /// Those with three unsynced writes or more.
+    pub(super) busy: u64,
+    /// Those whose opening was cut short as well.
+    pub(super) deep: u64,
+    /// How often a layer might have been in so many states; numbers above 63 are powers of two.
+    pub(super) permitted: BTreeMap<u64, u64>,
+}
+
+impl PowerCuts {
+    fn new(explored: &Explored) -> Self {
+        let Explored { scripts, states, busy, deep, permitted } = explored;
+        Self { scripts: *scripts, states: *states, busy: *busy, deep: *deep, permitted: permitted.counts().collect() }
+    }
+}
+
+#[derive(Serialize)]
 pub(super) struct Medians {
     pub(super) stack_depth: u64,
     pub(super) disk_sectors: u64,
@@ -87,7 +110,7 @@ pub(super) struct Seen {
 impl Report {
     pub(super) fn new(plan: &Plan, jobs: usize, time: Duration, tallies: &Tallies, findings: Vec<Finding>) -> Self {
         let total = tallies.total();
-        let unmet = demands::unmet(&total, plan.base);
+        let unmet = demands::unmet(&total, &tallies.explored, plan);
         let verdict = match () {
             () if total.divergences > 0 || !unmet.is_empty() => Outcome::Fail,
             () if interrupt::requested() => Outcome::Interrupted,
@@ -103,6 +126,7 @@ impl Report {
             total: Counts::new("all", &total),
             suites: tallies.suites().map(|(suite, tally)| Counts::new(name(suite), tally)).collect(),
             operations_by_layer: OpKind::ALL.map(|kind| OpsByLayer::new(kind, &total)).into(),
+            power_cuts: PowerCuts::new(&tallies.explored),
             shares: demands::shares(&total),
             medians: Medians {
                 stack_depth: exercise.depths.median(),

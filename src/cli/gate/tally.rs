@@ -1,6 +1,6 @@
 //! What a run counts, suite by suite.
 
-use disklayer_sqlite::harness::{Divergence, Exercise, Summary};
+use disklayer_sqlite::harness::{Divergence, Exercise, Explored, Summary};
 use disklayer_sqlite::script::Suite;
 use twox_hash::XxHash3_64;
 
@@ -28,6 +28,8 @@ pub(super) struct Tallies {
     suites: [Tally; Suite::ALL.len()],
     /// The sum over all scripts, so that their order does not matter.
     pub(super) trace: u64,
+    /// What came of cutting scripts short at every moment.
+    pub(super) explored: Explored,
 }
 
 impl Tallies {
@@ -49,6 +51,7 @@ impl Tallies {
 
     pub(super) fn add(&mut self, other: &Self) {
         self.trace = self.trace.wrapping_add(other.trace);
+        self.explored.add(&other.explored);
         self.suites.iter_mut().zip(&other.suites).for_each(|(to, from)| to.add(from));
     }
 

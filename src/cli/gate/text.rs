@@ -5,14 +5,15 @@ use std::fmt::Write;
 use super::super::table::{counted, name_and_numbers, rounded};
 use super::demands::percent;
 use super::findings::{Finding, MOST};
-use super::report::{Counts, LAYERS, Outcome, Report};
+use super::report::{Counts, LAYERS, Outcome, PowerCuts, Report};
+use disklayer_sqlite::harness::BUSY;
 
 pub(super) fn text(report: &Report) -> String {
     let mut text = verdict(report) + "\n";
     for unmet in &report.unmet {
         let _ = writeln!(text, "      {unmet}");
     }
-    let parts = [suites(report), operations(report), sights(report), shares(report)];
+    let parts = [suites(report), operations(report), sights(report), power_cuts(report), shares(report)];
     parts.iter().for_each(|part| text += &format!("\n{part}"));
     report.findings.iter().for_each(|finding| text += &format!("\n{}", told(finding)));
     if report.findings.len() >= MOST {
@@ -78,6 +79,25 @@ fn sights(report: &Report) -> String {
     let mut rows = vec![vec!["met".to_owned(), "times".to_owned()]];
     rows.extend(report.sights.iter().map(|seen| vec![seen.what.to_owned(), seen.count.to_string()]));
     name_and_numbers(&rows)
+}
+
+/// In how many states the layers might have been: a set that is too large would let everything pass.
+fn power_cuts(report: &Report) -> String {
+    let PowerCuts { scripts, states, busy, deep, permitted } = &report.power_cuts;
+    let mut text = format!(
+        "  {} of the drive after power cuts, from {}; {:.1} % with {BUSY} unsynced writes or more, {} cut again while \
+         opening\n",
+        counted(*states, "state"),
+        counted(*scripts, "script"),
+        percent(*busy, *states),
+        counted(*deep, "state"),
+    );
+    if *states > 0 {
+        let all: u64 = permitted.values().sum();
+        let told = permitted.iter().map(|(number, times)| format!("{number}: {:.1} %", percent(*times, all)));
+        let _ = writeln!(text, "  a layer might be in so many states: {}", told.collect::<Vec<_>>().join(", "));
+    }
+    text
 }
 
 fn shares(report: &Report) -> String {

@@ -1,6 +1,7 @@
 //! One thread of a run.
 
-use disklayer_sqlite::harness::{World, prove};
+use disklayer_sqlite::harness::{Divergence, Summary, World, explore, prove};
+use disklayer_sqlite::script::Suite;
 
 use super::findings::Findings;
 use super::plan::Plan;
@@ -16,8 +17,8 @@ pub(super) fn work(plan: &Plan, world: &mut World, findings: &Findings, progress
             if stopped(findings) {
                 return tallies;
             }
-            let suite = Plan::suite(case);
-            match prove(&plan.script(case), world) {
+            let suite = plan.suite(case);
+            match run(plan, case, suite, world, &mut tallies) {
                 Ok(summary) => tallies.note(case, suite, &summary),
                 Err(found) => {
                     tallies.note_divergence(case, suite, &found);
@@ -29,4 +30,19 @@ pub(super) fn work(plan: &Plan, world: &mut World, findings: &Findings, progress
         }
     }
     tallies
+}
+
+/// Runs a script; one with power cuts is cut short in many ways besides.
+fn run(
+    plan: &Plan,
+    case: u64,
+    suite: Suite,
+    world: &mut World,
+    tallies: &mut Tallies,
+) -> Result<Summary, Box<Divergence>> {
+    let summary = prove(&plan.script(case), world)?;
+    if suite == Suite::PowerCuts && plan.states > 0 {
+        tallies.explored.add(&explore(&plan.explored(case), world, plan.states, case)?);
+    }
+    Ok(summary)
 }

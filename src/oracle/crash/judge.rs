@@ -59,7 +59,7 @@ impl Oracle {
         match found {
             Found::State(at) => {
                 let Some(chronicle) = &self.chronicle else { return };
-                let State { sectors, lineage, .. } = chronicle.layers[index].states[at].clone();
+                let State { sectors, lineage, .. } = (*chronicle.layers[index].states[at]).clone();
                 (self.layers[index].sectors, self.layers[index].lineage) = (sectors, lineage);
             }
             Found::Bytes(bytes) => {
@@ -79,7 +79,7 @@ impl Oracle {
             }
             Found::Alive(at) => {
                 let Some(chronicle) = &self.chronicle else { return };
-                let State { sectors, lineage, .. } = chronicle.layers[index].states[at].clone();
+                let State { sectors, lineage, .. } = (*chronicle.layers[index].states[at]).clone();
                 let model = &mut self.layers[index];
                 (model.sectors, model.lineage) = (sectors, lineage.with_promise_of(&model.lineage));
                 self.forget_notes();
