@@ -211,8 +211,6 @@ in PowerCuts:
     ParentCommittedWithWrite,
     /// Session: that SQLite has rolled everything back by itself is not noticed.
     RollbackUnnoticed,
-    /// Session: a request of several rows that failed half way keeps its first rows.
-    HalfRequestKept,
     /// Session: that closing could not commit is not told.
     CloseFailureUntold,
     /// Open: synchronous=OFF.
@@ -231,6 +229,8 @@ in PowerCuts:
     DirectoryNotSynced,
     /// Push: the disk below is not flushed.
     PushDoesNotFlush,
+    /// Commit: what is copied down is not durable on top yet.
+    CommitCopiesUnflushed,
     /// Commit: the top is emptied before the lower layer is durable.
     CommitEmptiesTooEarly,
     /// Stack: what the lower layers say of a flush is not listened to.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use disklayer_sqlite::fault::{self, Fault, FaultSuite};
-use disklayer_sqlite::harness::{Divergence, World, minimize, prove};
+use disklayer_sqlite::harness::{Divergence, World, explore, minimize, prove};
 use disklayer_sqlite::script::{Bias, LayerKind, LayerShape, OpKind, Profile, Script, SeedChoices, Suite};
 
 /// So many scripts are tried for each fault: a twentieth of the gate's default.
@@ -30,8 +30,18 @@ fn script(finder: FaultSuite, bias: Bias, case: u64) -> Script {
     Script::generate(&Profile { bias, ..Profile::new(suite) }, &mut SeedChoices::new(SEED, case))
 }
 
+/// Runs a script as the gate does: what power cuts are to find is looked for in the ends of a script, too.
+fn try_one(finder: FaultSuite, bias: Bias, case: u64, world: &mut World) -> Result<(), Box<Divergence>> {
+    prove(&script(finder, bias, case), world)?;
+    if finder == FaultSuite::PowerCuts {
+        let profile = Profile { bias, max_ops: 16, ..Profile::new(Suite::PowerCuts) };
+        explore(&Script::generate(&profile, &mut SeedChoices::new(!SEED, case)), world, 16, case)?;
+    }
+    Ok(())
+}
+
 fn first_divergence(finder: FaultSuite, bias: Bias, budget: u64, world: &mut World) -> Option<(u64, Box<Divergence>)> {
-    (0..budget).find_map(|case| prove(&script(finder, bias, case), world).err().map(|found| (case, found)))
+    (0..budget).find_map(|case| try_one(finder, bias, case, world).err().map(|found| (case, found)))
 }
 
 fn find(fault: Fault, world: &mut World) -> Option<Found> {

@@ -131,9 +131,13 @@ fn below_top(stack: &Stack) -> Result<()> {
     }
 }
 
-/// Copies, makes the copy durable, and only then empties the top.
+/// Makes the top durable, copies it, makes the copy durable, and only then empties the top.
 fn move_down(stack: &Stack) -> Result<()> {
     let (top, lower) = (&stack.layers[0].io, &stack.layers[1].io);
+    // Half of a request must not shine through from the lower layer when the power is cut: it is all on top, durably.
+    if !planted(Fault::CommitCopiesUnflushed) {
+        top.flush().map_err(|e| e.at_layer(0))?;
+    }
     let chunk = CHUNK / u64::from(stack.geometry().sector_size());
     let mut buf = Vec::new();
     let mut from = 0;

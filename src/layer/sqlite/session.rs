@@ -182,6 +182,7 @@ impl Session {
     pub(super) fn flush(&mut self) -> Result<()> {
         self.take_back()?;
         if planted(Fault::FlushDropsTransaction) && !self.database.conn.is_autocommit() {
+            self.dirty = 0;
             return self.execute("ROLLBACK");
         }
         let forgotten = match self.generation {
@@ -265,7 +266,7 @@ impl Session {
         }
         let mut result = work(&*self.layout, &self.database.conn);
         if statements == Statements::Several {
-            if result.is_err() && !self.database.conn.is_autocommit() && !planted(Fault::HalfRequestKept) {
+            if result.is_err() && !self.database.conn.is_autocommit() {
                 self.has_lost_changes |= self.execute("ROLLBACK TO request").is_err();
             }
             if !self.database.conn.is_autocommit() {
