@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 use disklayer_sqlite::error::{Error, Result};
 
 mod gate;
+mod hostile;
 mod interrupt;
 mod minimize;
 mod place;
@@ -39,6 +40,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Gate(gate::Gate),
+    Hostile(hostile::Hostile),
     Replay(replay::Replay),
     Minimize(minimize::Minimize),
     Run(run::Run),
@@ -71,6 +73,7 @@ impl Command {
     fn execute(self, plant: Plant) -> Result<Verdict> {
         match self {
             Self::Gate(gate) => gate.execute(plant),
+            Self::Hostile(hostile) => hostile.execute(plant),
             Self::Replay(replay) => replay.execute(),
             Self::Minimize(minimize) => minimize.execute(),
             Self::Run(run) => run.execute(),

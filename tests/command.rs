@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 mod findings;
 mod gate;
+mod hostile;
 #[cfg(unix)]
 mod interrupt;
 mod replay;

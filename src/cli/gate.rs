@@ -121,7 +121,7 @@ fn run(worlds: Vec<World>, plan: &Plan, findings: &Findings, plant: Plant) -> Re
 }
 
 /// The harness catches what panics in the system; this was something else.
-fn broken(panic: Box<dyn std::any::Any + Send>) -> Error {
+pub(super) fn broken(panic: Box<dyn std::any::Any + Send>) -> Error {
     let text = panic.downcast_ref::<String>().cloned();
     let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default();
     Error::new(ErrorKind::Failed, format!("the harness itself panicked, `{text}`"))
@@ -151,7 +151,7 @@ fn suite(text: &str) -> Result<Suite, String> {
     found.ok_or_else(|| format!("one of {} is expected", names()))
 }
 
-fn seed(text: &str) -> Result<u64, String> {
+pub(super) fn seed(text: &str) -> Result<u64, String> {
     use std::hash::{BuildHasher, RandomState};
     match text {
         // A hasher's keys are the one randomness that the standard library has.
