@@ -33,6 +33,18 @@ fn rule_19_thousands_of_hostile_files_are_served_right_or_refused() {
     assert!(tally.slowest < Duration::from_secs(1) && tally.struck_rows > 10, "{tally:?}");
 }
 
+/// A page of the metadata in the place of the sectors' was read as rows without data, which are zeros.
+#[test]
+fn rule_19_a_page_of_another_table_is_damage() {
+    let mut yard = Yard::new().unwrap();
+    for (from, to) in (0..6).flat_map(|from| (0..6).map(move |to| (from, to))) {
+        for how in ["copy", "swap"] {
+            let case = format!("layer 512 28 seed 889297 flushes 0; {how} file {from} {to}");
+            judge(&mut yard, &case.parse().unwrap()).unwrap_or_else(|found| panic!("{found}"));
+        }
+    }
+}
+
 #[test]
 fn a_case_is_its_text() {
     for number in 0..3000 {

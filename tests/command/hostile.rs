@@ -29,7 +29,6 @@ fn hostile_files_pass_and_are_counted() {
     assert!(count("of these past SQLite's header and schema") > 1000);
 }
 
-#[cfg(feature = "planted-faults")]
 #[test]
 fn a_finding_is_written_down_and_its_line_shows_it_again() {
     let place = Place::new();

@@ -60,7 +60,22 @@ pub(super) fn fits(conn: &Connection) -> Result<()> {
         .and_then(|mut check| check.query_row([], |row| row.get(0)))
         .map_err(|e| sql_error("looking at the pages", e))?;
     match misfit.as_str() {
-        "ok" => Ok(()),
+        "ok" => records(conn),
         misfit => Err(corrupt(misfit.trim_start_matches("*** in database main ***").trim())),
+    }
+}
+
+/// Whether the rows of `sectors` have just its columns. A page of another table in the place of one has rows that end
+/// early, and what is missing of a row reads as NULL, which would be zeros.
+fn records(conn: &Connection) -> Result<()> {
+    // A record has a byte for the length of its head, one for the key, the type of the data, and the data.
+    let sql = "SELECT (SELECT payload FROM dbstat WHERE name = 'sectors' AND aggregate = TRUE) = \
+               total(CASE WHEN data IS NULL THEN 3 ELSE octet_length(data) + 3 \
+               + (octet_length(data) >= 58) + (octet_length(data) >= 8186) + (octet_length(data) >= 1048570) END) \
+               OR total(typeof(data) NOT IN ('null', 'blob')) > 0 FROM sectors";
+    let fit = conn.prepare_cached(sql).and_then(|mut s| s.query_row([], |row| row.get::<_, Option<bool>>(0)));
+    match fit.map_err(|e| sql_error("looking at the rows", e))? {
+        Some(false) => Err(corrupt("table sectors has rows of another")),
+        _ => Ok(()),
     }
 }
