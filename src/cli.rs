@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use disklayer_sqlite::error::{Error, Result};
 
+mod check;
 mod gate;
 mod hostile;
 mod interrupt;
@@ -29,7 +30,8 @@ use quiet::quietly;
 #[derive(Parser)]
 #[command(name = "disklayer", version, max_term_width = 100)]
 #[command(after_help = "\
-Exit codes: 0 passed, 1 system and oracle differ, 2 bad usage, 130 interrupted with nothing found.")]
+Exit codes: 0 passed, 1 system and oracle differ, 2 bad usage, 130 interrupted with nothing found; \
+`check` has those of fsck.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -39,6 +41,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Check(check::Check),
     Gate(gate::Gate),
     Hostile(hostile::Hostile),
     Replay(replay::Replay),
@@ -52,16 +55,27 @@ enum Verdict {
     Pass,
     Fail,
     Interrupted,
+    /// What a command has its own codes for.
+    Code(u8),
 }
 
 pub(crate) fn main() -> ExitCode {
-    let Cli { command, plant } = Cli::parse();
+    let Cli { command, plant } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // `check` has the codes of `fsck`.
+        Err(wrong) if wrong.use_stderr() && std::env::args().nth(1).is_some_and(|word| word == "check") => {
+            let _ = wrong.print();
+            return ExitCode::from(16);
+        }
+        Err(wrong) => wrong.exit(),
+    };
     quiet::listen();
     let verdict = interrupt::listen().and_then(|()| plant.within(|| command.execute(plant)));
     match verdict {
         Ok(Verdict::Pass) => ExitCode::SUCCESS,
         Ok(Verdict::Fail) => ExitCode::from(1),
         Ok(Verdict::Interrupted) => ExitCode::from(130),
+        Ok(Verdict::Code(code)) => ExitCode::from(code),
         Err(error) => {
             note(&format!("error: {error}"));
             ExitCode::from(2)
@@ -72,6 +86,7 @@ pub(crate) fn main() -> ExitCode {
 impl Command {
     fn execute(self, plant: Plant) -> Result<Verdict> {
         match self {
+            Self::Check(check) => check.execute(),
             Self::Gate(gate) => gate.execute(plant),
             Self::Hostile(hostile) => hostile.execute(plant),
             Self::Replay(replay) => replay.execute(),

@@ -33,8 +33,8 @@ pub use ram::RamDiskLayer;
 #[cfg(feature = "harness")]
 pub use sqlite::{Attack, Effect, Reached};
 pub use sqlite::{
-    Existing, FormatOnAttachSqliteDiskLayer, FormatParams, IncompleteFormatParams, Location, MemoryFile, Mode, Options,
-    SqliteDiskLayer,
+    Checkup, Existing, FormatOnAttachSqliteDiskLayer, FormatParams, IncompleteFormatParams, Location, MemoryFile, Mode,
+    Options, Salvaged, SqliteDiskLayer, check, salvage,
 };
 
 /// What a disk does with unmapped sectors.

@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
+mod check;
 mod findings;
 mod gate;
 mod hostile;

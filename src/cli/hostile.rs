@@ -154,7 +154,9 @@ impl Report {
             Verdict::Fail if tally.wrong.is_empty() => {
                 ("FAIL", ": fewer than half got past SQLite's header and schema".to_owned())
             }
-            Verdict::Fail => ("FAIL", format!(": {} done wrong with", counted(tally.wrong.values().sum(), "file"))),
+            Verdict::Fail | Verdict::Code(_) => {
+                ("FAIL", format!(": {} done wrong with", counted(tally.wrong.values().sum(), "file")))
+            }
         };
         let seconds = time.as_secs_f64();
         let mut text = format!(

@@ -24,6 +24,7 @@ use crate::layer::{
 };
 
 mod attach;
+mod check;
 mod create;
 mod database;
 #[cfg(feature = "harness")]
@@ -32,11 +33,13 @@ mod journal;
 mod layout;
 mod log;
 mod rows;
+mod scan;
 mod schema;
 mod session;
 mod structure;
 
 pub use attach::FormatOnAttachSqliteDiskLayer;
+pub use check::{Checkup, Salvaged, check, salvage};
 #[cfg(feature = "harness")]
 pub use forge::{Attack, Effect, Reached};
 use session::Session;

@@ -46,9 +46,15 @@ impl Database {
     /// The database is a disk layer: work on it may take as long as it takes, and its conditions are kept. SQLite runs
     /// no query and only harmless functions in those of a stranger.
     pub(super) fn trust(&mut self) -> Result<()> {
-        let unbounded = self.conn.progress_handler(0, None::<fn() -> bool>);
-        let kept = unbounded.and_then(|()| self.conn.pragma_update(None, "ignore_check_constraints", false));
+        self.unbound()?;
+        let kept = self.conn.pragma_update(None, "ignore_check_constraints", false);
         kept.map_err(|e| sql_error("taking over the file", e))
+    }
+
+    /// Work on it may take as long as it takes.
+    pub(super) fn unbound(&mut self) -> Result<()> {
+        let unbounded = self.conn.progress_handler(0, None::<fn() -> bool>);
+        unbounded.map_err(|e| sql_error("taking over the file", e))
     }
 
     /// The database is a disk layer and may be changed from now on.

@@ -89,6 +89,23 @@ pub(super) fn inspect(conn: &Connection) -> Result<Contents> {
     Ok(Contents { geometry, logically_read_only: meta.logically_read_only, lineage, has_identity_table })
 }
 
+/// What a file says of itself as far as it can be read: whatever else is in it, and whoever it is.
+///
+/// # Errors
+///
+/// `NotADisk` and `Corrupt`, when there are not even sectors of a known size.
+pub(super) fn salvageable(conn: &Connection) -> Result<Contents> {
+    check_columns(conn, "sectors", TABLES[0].2)?;
+    check_columns(conn, "meta", TABLES[1].2)?;
+    let meta: Meta = json_row(conn, "SELECT octet_length(metadata), metadata FROM meta LIMIT 1", "meta")?
+        .ok_or_else(|| corrupt("table meta has no row"))?;
+    let geometry = Geometry::new(meta.sector_count, meta.sector_size).map_err(|e| corrupt("its size").because(e))?;
+    let lineage = check_columns(conn, "identity", TABLES[2].2)
+        .and_then(|()| json_row(conn, "SELECT octet_length(identity), identity FROM identity LIMIT 1", "identity"));
+    let (has_identity_table, lineage) = (lineage.is_ok(), lineage.ok().flatten());
+    Ok(Contents { geometry, logically_read_only: meta.logically_read_only, lineage, has_identity_table })
+}
+
 pub(super) fn corrupt(what: &str) -> Error {
     Error::new(ErrorKind::Corrupt, format!("the disk layer is damaged: {what}"))
 }

@@ -1,0 +1,140 @@
+//! Whether a file is whole, and getting out of it what can be read.
+
+use std::ops::Range;
+use std::path::Path;
+
+use super::database::{Database, sql_error};
+use super::scan::{misfits, scan};
+use super::schema::{self, Lineage};
+use super::{Existing, FormatParams, Location, Mode, Options, SqliteDiskLayer, structure};
+use crate::error::{Error, ErrorKind, Result};
+use crate::geometry::Geometry;
+use crate::layer::{Identity, LayerIo, Parent};
+
+/// What a check has found.
+#[derive(Debug, Default)]
+pub struct Checkup {
+    /// Why `open` refuses the file, or would if it looked at all of it.
+    pub refusal: Option<Error>,
+    /// Number and size of sectors, if the file says.
+    pub geometry: Option<Geometry>,
+    /// Who it is, if the file says.
+    pub identity: Option<Identity>,
+    /// What it was made over, if the file says.
+    pub parent: Option<Parent>,
+    /// How many sectors are present and can be read.
+    pub present: u64,
+    /// Where sectors cannot be read. Not all of them need to have been present.
+    pub damaged: Vec<Range<u64>>,
+    /// What SQLite says of the pages.
+    pub misfits: Vec<String>,
+}
+
+impl Checkup {
+    /// Whether nothing is wrong.
+    pub fn is_whole(&self) -> bool {
+        self.refusal.is_none() && self.damaged.is_empty() && self.misfits.is_empty()
+    }
+}
+
+/// What could be got out of a file.
+#[derive(Debug)]
+pub struct Salvaged {
+    /// How many sectors.
+    pub sectors: u64,
+    /// Where sectors could not be read.
+    pub lost: Vec<Range<u64>>,
+}
+
+/// Checks all of a file, and changes nothing.
+///
+/// # Errors
+///
+/// `NotFound`, `PermissionDenied`, `Busy`, `Io`: what keeps the file from being looked at. That it is damaged, or no
+/// disk layer, is in what is returned.
+pub fn check(path: &Path, options: &Options) -> Result<Checkup> {
+    let mut checkup = Checkup::default();
+    let found = look(path, options, &mut checkup);
+    match found.map_err(|e| e.in_context(format!("checking {}", path.display()))) {
+        Err(error) if !tells_of_the_file(&error) => Err(error),
+        Err(error) => {
+            checkup.refusal.get_or_insert(error);
+            Ok(checkup)
+        }
+        Ok(()) => Ok(checkup),
+    }
+}
+
+fn tells_of_the_file(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotADisk | ErrorKind::Corrupt | ErrorKind::TooNew)
+}
+
+fn look(path: &Path, options: &Options, checkup: &mut Checkup) -> Result<()> {
+    let mut database = Database::connect(&Location::from(path), Mode::ReadOnly, &*options.file_system)?;
+    let judged =
+        schema::inspect(&database.conn).and_then(|_| structure::check(&database.conn, path, &*options.file_system));
+    if let Err(error) = judged {
+        if !tells_of_the_file(&error) {
+            return Err(error);
+        }
+        checkup.refusal = Some(error);
+    }
+    let contents = schema::salvageable(&database.conn)?;
+    checkup.geometry = Some(contents.geometry);
+    checkup.identity = contents.lineage.map(|lineage| lineage.identity());
+    checkup.parent = contents.lineage.and_then(|lineage| lineage.parent);
+    // The tables are ours: what remains takes as long as the file is large.
+    database.unbound()?;
+    checkup.misfits = misfits(&database.conn)?;
+    checkup.damaged = scan(&database.conn, contents.geometry, &mut |_, _| {
+        checkup.present += 1;
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Writes what can be read of `path` into a new layer at `to`, where nothing is. A layer that is whole keeps its identity;
+/// one that lost something is another state of it.
+///
+/// # Errors
+///
+/// As for [`check`], and `Corrupt` when not even the size can be read; `AlreadyExists` and its like for `to`.
+pub fn salvage(path: &Path, to: &Path, options: &Options) -> Result<Salvaged> {
+    let failed = |e: Error| e.in_context(format!("salvaging {}", path.display()));
+    let mut database =
+        Database::connect(&Location::from(path), Mode::ReadOnly, &*options.file_system).map_err(failed)?;
+    let contents = schema::salvageable(&database.conn).map_err(failed)?;
+    database.unbound()?;
+    let format = FormatParams {
+        logically_read_only: contents.logically_read_only,
+        len: contents.geometry.len(),
+        sector_size: contents.geometry.sector_size(),
+    };
+    let layer = SqliteDiskLayer::create(to, format, Existing::Keep, options)?;
+    let zeros = vec![0; format.sector_size as usize];
+    let mut sectors = 0;
+    let lost = scan(&database.conn, contents.geometry, &mut |sector, data| {
+        sectors += 1;
+        layer.write_no_overwrite(sector, data.unwrap_or(&zeros))
+    })?;
+    layer.close()?;
+    if let Some(lineage) = contents.lineage {
+        keep_lineage(to, lineage, &lost, options)?;
+    }
+    Ok(Salvaged { sectors, lost })
+}
+
+fn keep_lineage(path: &Path, found: Lineage, lost: &[Range<u64>], options: &Options) -> Result<()> {
+    let database = Database::connect(&Location::from(path), Mode::ReadWrite, &*options.file_system)?;
+    let made = schema::inspect(&database.conn)?.lineage;
+    database.accept(Mode::ReadWrite)?;
+    let generation = match made {
+        Some(made) if !lost.is_empty() => made.generation,
+        _ => found.generation,
+    };
+    let failed = |e| sql_error("writing the identity", e);
+    database.conn.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
+    schema::write_lineage(&database.conn, &Lineage { generation, ..found })?;
+    database.conn.execute_batch("COMMIT").map_err(failed)?;
+    database.close()
+}
