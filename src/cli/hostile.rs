@@ -86,10 +86,13 @@ impl Hostile {
             }
             drop(alive);
             progress.show_until_all_are_gone(&watch);
-            threads.into_iter().try_fold(Tally::default(), |mut tally, thread| {
-                tally.add(&thread.join().map_err(gate::broken)?);
-                Ok(tally)
-            })
+            // All are waited for before the first that broke is told of.
+            let tallies: Vec<_> = threads.into_iter().map(|thread| thread.join().map_err(gate::broken)).collect();
+            let mut sum = Tally::default();
+            for tally in tallies {
+                sum.add(&tally?);
+            }
+            Ok(sum)
         })?;
         let report = Report { seed: self.seed, wanted: self.files, time: start.elapsed(), tally, findings };
         super::print(&report.text())?;

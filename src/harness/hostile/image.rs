@@ -193,7 +193,8 @@ fn varint(image: &[u8], at: usize) -> Option<(u64, usize)> {
 /// The row whose cell begins at `cell`; nothing if that cannot be a row.
 pub(super) fn row(image: &[u8], cell: usize) -> Option<Row> {
     let size = page_size(image);
-    let usable = size.checked_sub(usize::from(*image.get(20)?))?;
+    // SQLite takes no page with less room.
+    let usable = size.checked_sub(usize::from(*image.get(20)?)).filter(|usable| *usable >= 480)?;
     let (len, at) = varint(image, cell)?;
     let (key, at) = varint(image, at)?;
     let len = usize::try_from(len).ok().filter(|len| *len < 1 << 24)?;
@@ -216,8 +217,9 @@ pub(super) fn row(image: &[u8], cell: usize) -> Option<Row> {
         rest -= here;
     }
     let (head_len, mut type_at) = varint(image, at)?;
-    let head_end = at + head_len as usize;
-    let (mut columns, mut offset) = (Vec::new(), head_len as usize);
+    let head_len = usize::try_from(head_len).ok().filter(|head_len| *head_len <= len)?;
+    let head_end = at + head_len;
+    let (mut columns, mut offset) = (Vec::new(), head_len);
     while type_at < head_end && columns.len() < 8 {
         let (ty, after) = varint(image, type_at)?;
         type_at = after;

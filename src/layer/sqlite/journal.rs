@@ -135,10 +135,8 @@ pub(super) fn read(path: &Path, files: &dyn FileSystem) -> Result<Vec<u8>> {
 
 /// A database in memory has no log; nor has a file that was changed with a journal.
 fn without_log(image: &mut [u8]) {
-    if let Some(versions) = image.get_mut(18..20)
-        && *versions == [2, 2]
-    {
-        versions.fill(1);
+    for version in image.iter_mut().skip(18).take(2).filter(|version| **version == 2) {
+        *version = 1;
     }
 }
 
