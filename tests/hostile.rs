@@ -52,6 +52,10 @@ fn rule_19_what_was_once_found_is_found_no_more() {
     for case in [
         // A read past the end of the file was called a failure of I/O, and then showed zeros.
         "layer 4096 3 seed 893987 flushes 1; cut file 16681",
+        // The log of a file of one byte was deleted.
+        "layer 4096 1 seed 521019 flushes 1; cut file 1",
+        // No mistake of the layer: the ends of two rows changed places, which nobody can tell.
+        "layer 65536 3 seed 342333 flushes 0; swap file 19 34",
         // The copy that a journal is judged by was taken for a file with a log.
         "layer 512 1 seed 240430 flushes 0; flip file 18 1; journal 4 lie 2",
     ] {

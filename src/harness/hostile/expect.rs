@@ -41,6 +41,9 @@ impl Expected {
             let after = shown(row, damaged);
             is_data_struck |= before != after;
             let mut may: Vec<Shown> = after.into_iter().collect();
+            // A page of a long row names the next: two that changed places exchange the ends of their rows.
+            let follows = self::row(damaged, row.cell).filter(|now| now.columns != row.columns);
+            may.extend(follows.and_then(|now| shown(&now, damaged)));
             if is_head_struck(row, &sound.image.bytes, damaged) {
                 is_data_struck = true;
                 may.push(Shown::Absent);

@@ -151,6 +151,8 @@ fn look(path: &Path, files: &dyn FileSystem) -> Result<()> {
         Found::Directory => refuse("is a directory; a disk layer is a file"),
         Found::Other => refuse("is not a regular file"),
         Found::File(0) => refuse("is empty; create the layer first"),
+        // SQLite takes a file of one byte for an empty one, and deletes its log.
+        Found::File(1..512) => refuse("is too short for a database"),
         Found::File(_) => Ok(()),
     }
 }
