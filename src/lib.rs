@@ -26,6 +26,7 @@ pub mod layer;
 pub mod request;
 pub mod resolver;
 pub mod stack;
+pub mod sync;
 
 #[cfg(feature = "harness")]
 pub mod drive;

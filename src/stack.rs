@@ -7,12 +7,13 @@
 //!   a cache is never filled with what has changed meanwhile.
 
 use std::ops::Range;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
 use crate::geometry::Geometry;
 use crate::layer::{Access, DiskLayerMetadata, Durability, LayerAttach, LayerIo, Parent};
+use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 mod as_layer;
 mod read;

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Which floor a module stands on: that of its longest matching path.
-const FLOORS: [(&str, u32); 23] = [
+const FLOORS: [(&str, u32); 24] = [
     ("error", 0),
     ("fault", 0),
+    ("sync", 0),
     ("geometry", 1),
     ("request", 1),
     ("strike", 1),

@@ -11,3 +11,4 @@ mod own_disks;
 mod planted_faults;
 mod resolver;
 mod saved_scripts;
+mod threads;

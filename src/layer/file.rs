@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
+use std::sync::PoisonError;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
@@ -11,6 +11,7 @@ use crate::layer::{
     Access, Below, DiskLayerMetadata, Durability, FileSystem, Found, LayerIo, Mode, Native, Presence, RawFile,
     SectorMarker, UnmapBehavior, Wanted, writable,
 };
+use crate::sync::RwLock;
 
 /// A disk whose sectors lie in a file, one after the other.
 #[derive(Debug)]

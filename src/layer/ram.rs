@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::PoisonError;
 
 use crate::error::Result;
 use crate::fault::{Fault, planted};
@@ -10,6 +10,7 @@ use crate::geometry::Geometry;
 use crate::layer::{
     Access, Below, DiskLayerMetadata, Durability, LayerIo, Presence, SectorMarker, UnmapBehavior, fillable, writable,
 };
+use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// A sparse layer in memory; `None` is a zeroed sector.
 #[derive(Debug)]

@@ -13,7 +13,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
@@ -22,6 +22,7 @@ use crate::layer::{
     Access, Below, DiskLayerMetadata, Durability, FileSystem, Identity, LayerIo, Native, Parent, Presence,
     SectorMarker, UnmapBehavior, fillable, writable,
 };
+use crate::sync::{Mutex, MutexGuard};
 
 mod attach;
 mod check;

@@ -99,7 +99,7 @@ impl LayeredDisk {
     }
 
     /// The stack, for one who may reshape it.
-    fn reshaped(&self) -> Result<std::sync::RwLockWriteGuard<'_, Stack>> {
+    fn reshaped(&self) -> Result<crate::sync::RwLockWriteGuard<'_, Stack>> {
         match self.access() {
             DiskAccess::Writable => Ok(self.stack_mut()),
             DiskAccess::ReadOnly => Err(Error::new(ErrorKind::ReadOnly, "a read-only disk keeps its layers")),

@@ -1,0 +1,3 @@
+//! Threads: how they take turns, and what their histories permit.
+
+mod turns;
