@@ -83,7 +83,7 @@ pub fn run(
     if runner.subject.powered().is_some() {
         runner.compare_identities().map_err(|difference| runner.diverged_at_start(difference))?;
     }
-    for (index, Line { op, strike }) in script.lines.iter().enumerate() {
+    for (index, Line { op, strike, .. }) in script.lines.iter().enumerate() {
         exercise.note(op, runner.oracle);
         let (outcome, touched) = match strike {
             None => runner.step(index, op)?,

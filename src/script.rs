@@ -29,6 +29,13 @@
 //!   - `! fail call NUMBER [and on] with error|full|short|sync|lock|open|memory`: calls to the files fail.
 //!
 //!   [`Strike`](crate::strike::Strike) says what is counted. Such a script runs on a simulated drive.
+//! - `THREAD [yields STEP…]|` before an operation: lines of several threads that follow one another run at once, and
+//!   each thread gives way to the next before the steps that are named. [`Turn`] says what a step is.
+//!
+//! ```text
+//! 1 yields 3| write 0 4 stamp 1
+//! 2| read 0 8
+//! ```
 
 use crate::geometry::Geometry;
 use crate::strike::Strike;
@@ -39,11 +46,13 @@ mod op;
 mod outcome;
 mod simplify;
 mod text;
+mod turn;
 
 pub use choices::{Choices, SeedChoices};
 pub use generate::{Bias, Profile, Suite};
 pub use op::{Content, Op, OpKind, Pushed, Reopen, Target};
 pub use outcome::{Outcome, Touched};
+pub use turn::Turn;
 
 /// A stack, and what is done to it.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -57,6 +66,8 @@ pub struct Script {
 /// An operation, and what strikes it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Line {
+    /// Which of several threads does it; nobody does anything else meanwhile if none.
+    pub turn: Option<Turn>,
     /// What is done.
     pub op: Op,
     /// What happens meanwhile.
@@ -65,7 +76,7 @@ pub struct Line {
 
 impl From<Op> for Line {
     fn from(op: Op) -> Self {
-        Self { op, strike: None }
+        Self { turn: None, op, strike: None }
     }
 }
 

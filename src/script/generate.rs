@@ -9,6 +9,7 @@ use crate::request::{Below, Durability};
 
 mod shape;
 mod strikes;
+mod threads;
 
 /// A part of the gate, with its kind of stacks and operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,11 +30,13 @@ pub enum Suite {
     PowerCuts,
     /// Calls to the files that fail.
     FailingDrive,
+    /// Several threads at once.
+    Threads,
 }
 
 impl Suite {
     /// Every suite.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Layers,
         Self::Stacks,
         Self::Caches,
@@ -42,6 +45,7 @@ impl Suite {
         Self::Huge,
         Self::PowerCuts,
         Self::FailingDrive,
+        Self::Threads,
     ];
 
     /// Those in which nothing strikes.
@@ -84,19 +88,28 @@ impl Script {
     /// A script as `profile` wants it; the same choices make the same script.
     pub fn generate(profile: &Profile, choices: &mut impl Choices) -> Self {
         let shape = shape::generate(profile, choices);
-        let ops = Self::generate_ops(profile, &shape, choices);
-        let lines = strikes::strike(profile.suite, &shape, ops, choices);
+        let lines = match profile.suite {
+            Suite::Threads => Author::new(profile, &shape, choices).lines(count(profile, choices), choices),
+            suite => {
+                let ops = Self::generate_ops(profile, &shape, choices);
+                strikes::strike(suite, &shape, ops, choices)
+            }
+        };
         Self { shape, lines }
     }
 
     /// Operations for a given stack.
     pub fn generate_ops(profile: &Profile, shape: &super::Shape, choices: &mut impl Choices) -> Vec<Op> {
-        let count = match profile.bias {
-            Bias::Swarm => choices.between(profile.max_ops / 5 + 1, profile.max_ops.max(2)),
-            Bias::Uniform => choices.between(1, profile.max_ops),
-        };
+        let count = count(profile, choices);
         let mut author = Author::new(profile, shape, choices);
         (0..count).map(|_| author.op(choices)).collect()
+    }
+}
+
+fn count(profile: &Profile, choices: &mut impl Choices) -> u64 {
+    match profile.bias {
+        Bias::Swarm => choices.between(profile.max_ops / 5 + 1, profile.max_ops.max(2)),
+        Bias::Uniform => choices.between(1, profile.max_ops),
     }
 }
 
@@ -364,6 +377,7 @@ fn kinds(profile: &Profile, choices: &mut impl Choices) -> Vec<(u64, OpKind)> {
         Suite::Reopen => (14, 2),
         Suite::Reshape => (12, 9),
         Suite::PowerCuts | Suite::FailingDrive => (4, 6),
+        Suite::Threads => (14, 1),
     };
     let optional = [
         (22, OpKind::Unmap),

@@ -1,5 +1,7 @@
 //! Simpler scripts, for shrinking: shorter first, then simpler operations, sizes, and stacks.
 
+use std::iter::once;
+
 use super::{Content, LayerKind, LayerShape, Line, Medium, Op, Reopen, Script, Target};
 use crate::request::Durability;
 
@@ -112,12 +114,14 @@ impl LayerShape {
 }
 
 impl Line {
-    /// Without what strikes it, then simpler in one respect.
+    /// Without its thread and what strikes it, then simpler in one respect.
     fn simpler(&self) -> Vec<Self> {
-        let strikes =
-            self.strike.iter().flat_map(|strike| std::iter::once(None).chain(strike.simpler().into_iter().map(Some)));
-        let struck = strikes.map(|strike| Self { op: self.op, strike });
-        struck.chain(self.op.simpler().into_iter().map(|op| Self { op, strike: self.strike.clone() })).collect()
+        let with_turn = |turn| Self { turn, ..self.clone() };
+        let with_strike = |strike| Self { strike, ..self.clone() };
+        let turns = self.turn.iter().flat_map(|turn| once(None).chain(turn.simpler().into_iter().map(Some)));
+        let strikes = self.strike.iter().flat_map(|strike| once(None).chain(strike.simpler().into_iter().map(Some)));
+        let ops = self.op.simpler().into_iter().map(|op| Self { op, ..self.clone() });
+        turns.map(with_turn).chain(strikes.map(with_strike)).chain(ops).collect()
     }
 }
 

@@ -9,6 +9,7 @@ use crate::geometry::Geometry;
 use crate::request::{Below, Durability};
 
 mod strike;
+mod turn;
 
 /// The largest buffer that a line may ask for, in bytes.
 const MAX_BUFFER: u64 = 64 << 20;
@@ -129,7 +130,8 @@ impl FromStr for Script {
         for (number, line) in (1..).zip(text.lines()) {
             for part in line.split('#').next().unwrap_or_default().split(';') {
                 let (part, strike) = part.split_once('!').map_or((part, None), |(part, strike)| (part, Some(strike)));
-                let strike = strike.map(|strike| Words::new(strike, number, line));
+                let (turn, part) = part.split_once('|').map_or((None, part), |(turn, part)| (Some(turn), part));
+                let [turn, strike] = [turn, strike].map(|part| part.map(|part| Words::new(part, number, line)));
                 let mut words = Words::new(part, number, line);
                 let Some(first) = words.words.next() else { continue };
                 match (first, &mut shape) {
@@ -143,11 +145,13 @@ impl FromStr for Script {
                         if strike.is_some() && !shape.can_be_struck() {
                             return Err(words.wrong("layers of at most 4096 sectors, if anything strikes"));
                         }
-                        lines.push(Line { op, strike: strike.clone().map(Words::strike).transpose()? });
+                        lines.push(words.line(op, turn.clone(), strike.clone())?);
                     }
                 }
-                if matches!(first, "disk" | "layer") && strike.is_some() {
-                    return Err(words.wrong("a `!` only after an operation"));
+                match (first, &turn, &strike) {
+                    ("disk" | "layer", _, Some(_)) => return Err(words.wrong("a `!` only after an operation")),
+                    ("disk" | "layer", Some(_), _) => return Err(words.wrong("a `|` only before an operation")),
+                    _ => {}
                 }
                 words.end()?;
             }

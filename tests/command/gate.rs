@@ -41,7 +41,7 @@ fn a_random_seed_is_told_and_can_be_used_again() {
 fn the_total_is_the_sum_of_the_suites() {
     let report = Place::new().report("--scripts 300");
     let suites = report["suites"].as_array().expect("suites");
-    assert_eq!(suites.len(), 8);
+    assert_eq!(suites.len(), 9);
     for count in ["scripts", "operations", "refusals", "sectors_compared", "divergences"] {
         let sum: u64 = suites.iter().filter_map(|suite| suite[count].as_u64()).sum();
         assert_eq!(Some(sum), report[count].as_u64(), "{count}");
@@ -67,7 +67,18 @@ fn junit_has_a_passed_test_for_every_suite() {
     let names: Vec<_> = junit.test_suites.iter().map(|suite| suite.name.to_string()).collect();
     assert_eq!(
         names,
-        ["layers", "stacks", "caches", "reopen", "reshape", "huge", "power cuts", "failing drive", "exercise",]
+        [
+            "layers",
+            "stacks",
+            "caches",
+            "reopen",
+            "reshape",
+            "huge",
+            "power cuts",
+            "failing drive",
+            "threads",
+            "exercise"
+        ]
     );
     assert!(junit.test_suites.iter().all(|suite| suite.tests == 1 && suite.failures == 0));
 }

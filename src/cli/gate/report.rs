@@ -187,5 +187,6 @@ pub(super) fn name(suite: Suite) -> &'static str {
         Suite::Huge => "huge",
         Suite::PowerCuts => "power cuts",
         Suite::FailingDrive => "failing drive",
+        Suite::Threads => "threads",
     }
 }

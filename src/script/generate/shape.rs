@@ -44,6 +44,7 @@ fn swarm(profile: &Profile, choices: &mut impl Choices) -> Shape {
     };
     let depth = match profile.suite {
         Suite::Layers => 1,
+        Suite::Threads => choices.weighted(&[(3, 1), (4, 2), (3, 3)]),
         Suite::Stacks => choices.weighted(&[(3, 2), (4, 3), (2, 4)]),
         Suite::Caches => choices.weighted(&[(2, 2), (5, 3), (3, 4)]),
         Suite::Reopen | Suite::Reshape => choices.weighted(&[(2, 1), (4, 2), (3, 3), (1, 4)]),
@@ -79,6 +80,7 @@ fn layers(profile: &Profile, depth: u64, sector_size: u32, choices: &mut impl Ch
     let writes_through = match (profile.suite, heirs) {
         (Suite::Caches, _) | (Suite::Reopen, true) => 60,
         (Suite::Reshape, true) => 25,
+        (Suite::Threads, _) => 40,
         (Suite::Stacks | Suite::PowerCuts | Suite::FailingDrive, _) | (Suite::Reopen, false) => 15,
         (Suite::Layers | Suite::Huge, _) | (Suite::Reshape, false) => 0,
     };
@@ -109,7 +111,11 @@ fn layers(profile: &Profile, depth: u64, sector_size: u32, choices: &mut impl Ch
         let mut layer = LayerShape::new(kind, sector_count);
         layer.write_through = index < through;
         layer.diff = kind == LayerKind::Sqlite && index < bottom && (heirs || choices.percent(60));
-        let cached = if profile.suite == Suite::Caches { 70 } else { 12 };
+        let cached = match profile.suite {
+            Suite::Caches => 70,
+            Suite::Threads => 50,
+            _ => 12,
+        };
         layer.read_cache = index < bottom && kind != LayerKind::File && choices.percent(cached);
         layer.read_only = index > through && choices.percent(15);
         let full = match (profile.suite, index == bottom) {
@@ -134,6 +140,7 @@ fn size(profile: &Profile, sector_size: u32, choices: &mut impl Choices) -> u64 
             (1 << shift) + choices.below(200)
         }
         (Suite::PowerCuts | Suite::FailingDrive, None) => choices.between(1, if sector_size > 512 { 12 } else { 48 }),
+        (Suite::Threads, None) => choices.between(2, 32),
         (_, None) if sector_size > 512 => choices.between(1, 40),
         (_, None) => match choices.weighted(&[(1, 0), (3, 1), (10, 2), (4, 3)]) {
             0 => 1,

@@ -23,7 +23,7 @@ pub(super) fn strike(suite: Suite, shape: &Shape, ops: Vec<Op>, choices: &mut im
                 failure: failure.unwrap_or_else(|| kind_of_failure(choices)),
             },
         });
-        Line { op, strike }
+        Line { turn: None, op, strike }
     };
     ops.into_iter().map(line).collect()
 }

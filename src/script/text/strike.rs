@@ -9,6 +9,7 @@ use crate::strike::{Cut, Failure, Lost, Span, Strike};
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.turn.as_ref().map_or(Ok(()), |turn| turn.fmt(f))?;
         self.op.fmt(f)?;
         self.strike.as_ref().map_or(Ok(()), |strike| write!(f, " ! {strike}"))
     }
