@@ -277,6 +277,22 @@ impl Fault {
     }
 }
 
+/// What is planted on a thread, for the threads that it starts.
+#[cfg(feature = "harness")]
+#[derive(Clone, Copy)]
+pub(crate) struct Planted(#[cfg(feature = "planted-faults")] Option<Fault>);
+
+#[cfg(all(feature = "harness", not(feature = "planted-faults")))]
+impl Planted {
+    pub(crate) fn here() -> Self {
+        Self()
+    }
+
+    pub(crate) fn within<R>(self, work: impl FnOnce() -> R) -> R {
+        work()
+    }
+}
+
 #[cfg(feature = "planted-faults")]
 mod plant {
     use super::Fault;
@@ -296,6 +312,20 @@ mod plant {
         }
         let _restore = Restore(PLANTED.replace(Some(fault)));
         work()
+    }
+
+    #[cfg(feature = "harness")]
+    impl super::Planted {
+        pub(crate) fn here() -> Self {
+            Self(PLANTED.get())
+        }
+
+        pub(crate) fn within<R>(self, work: impl FnOnce() -> R) -> R {
+            match self.0 {
+                Some(fault) => with(fault, work),
+                None => work(),
+            }
+        }
     }
 
     pub(crate) fn planted(fault: Fault) -> bool {

@@ -18,23 +18,28 @@ mod divergence;
 mod exercise;
 mod explore;
 mod histogram;
+mod history;
 pub mod hostile;
 mod identities;
 mod minimize;
 mod observed;
 mod origin;
 mod search;
+mod shared;
 mod stack;
 mod struck;
 mod subject;
+mod threads;
 mod world;
 
 pub use divergence::{Difference, Divergence, Signature};
 pub use exercise::{Exercise, Sight};
 pub use explore::{BUSY, Explored, explore};
 pub use histogram::Histogram;
+pub use history::{Histories, History};
 pub use minimize::minimize;
 pub use search::{Finding, search};
+pub use shared::{Shared, Threads};
 pub use stack::{StackSubject, prove, prove_watched};
 pub use subject::{Abilities, Actual, IfRefused, Powered, Restarted, Subject, act};
 pub use world::World;
@@ -53,6 +58,8 @@ pub struct Summary {
     pub exercise: Exercise,
     /// In how many states each SQLite layer might have been after each power cut or failure.
     pub states: Histogram,
+    /// What threads did at once.
+    pub histories: Histories,
 }
 
 /// One step, for whoever watches.
@@ -83,7 +90,15 @@ pub fn run(
     if runner.subject.powered().is_some() {
         runner.compare_identities().map_err(|difference| runner.diverged_at_start(difference))?;
     }
-    for (index, Line { op, strike, .. }) in script.lines.iter().enumerate() {
+    let mut next = 0;
+    while let Some(Line { op, strike, .. }) = script.lines.get(next) {
+        let index = next;
+        let together = runner.at_once_from(index);
+        next = together.end;
+        if together.len() > 1 {
+            runner.several(together, &mut exercise, watch)?;
+            continue;
+        }
         exercise.note(op, runner.oracle);
         let (outcome, touched) = match strike {
             None => runner.step(index, op)?,
@@ -97,8 +112,8 @@ pub fn run(
             runner.look(index, op)?;
         }
     }
-    let Runner { hash, comparer, states, .. } = runner;
-    Ok(Summary { trace: hash.finish(), sectors: comparer.sectors, exercise, states })
+    let Runner { hash, comparer, states, histories, .. } = runner;
+    Ok(Summary { trace: hash.finish(), sectors: comparer.sectors, exercise, states, histories })
 }
 
 impl Summary {
@@ -108,6 +123,7 @@ impl Summary {
         self.sectors += other.sectors;
         self.exercise.add(&other.exercise);
         self.states.add(&other.states);
+        self.histories.add(&other.histories);
     }
 }
 
@@ -119,6 +135,7 @@ struct Runner<'a> {
     hash: XxHash3_64,
     identities: Identities,
     states: Histogram,
+    histories: Histories,
 }
 
 impl<'a> Runner<'a> {
@@ -131,6 +148,7 @@ impl<'a> Runner<'a> {
             hash: XxHash3_64::new(),
             identities: Identities::default(),
             states: Histogram::default(),
+            histories: Histories::default(),
         }
     }
 

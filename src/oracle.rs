@@ -16,6 +16,7 @@ mod cache;
 mod crash;
 mod extents;
 mod held;
+mod histories;
 mod lineage;
 mod reshape;
 mod unspecified;
@@ -25,6 +26,7 @@ pub use crash::{Found, Survivor, When};
 
 use crash::Chronicle;
 use extents::Extents;
+pub use histories::{Request, Seen, Unexplained};
 use lineage::Lineage;
 use unspecified::Loose;
 
@@ -59,7 +61,7 @@ struct Model {
 }
 
 /// What is in a sector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Cell {
     Said(Content),
     /// What was there before the script, in this one of the files.

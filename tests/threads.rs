@@ -1,3 +1,6 @@
 //! Threads: how they take turns, and what their histories permit.
 
+mod histories;
+mod search;
+mod text;
 mod turns;

@@ -28,10 +28,7 @@ impl Comparer {
     /// Buffers for `op`, poisoned.
     pub(super) fn prepare(&mut self, step: usize, op: &Op, sector_size: usize) {
         let len = op.buffer_len(sector_size);
-        self.poison = match op {
-            Op::WriteBytes { .. } => Op::ODD_BYTE,
-            _ => poison(step),
-        };
+        self.poison = poison_for(step, op);
         self.fill(len);
     }
 
@@ -139,6 +136,14 @@ fn places(done: &[Line], count: u64) -> Vec<std::ops::Range<u64>> {
         }
     }
     places
+}
+
+/// What the buffer of an operation is full of before it.
+pub(super) fn poison_for(step: usize, op: &Op) -> u8 {
+    match op {
+        Op::WriteBytes { .. } => Op::ODD_BYTE,
+        _ => poison(step),
+    }
 }
 
 /// A different byte for each step, never zero.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::history::History;
 use super::origin::Origin;
 use crate::script::{LayerKind, Op, OpKind, Outcome, Script, Target, Touched};
 
@@ -38,6 +39,8 @@ pub enum Difference {
     Survival { layer: Option<usize>, what: String },
     /// The system panicked.
     Panic(String),
+    /// What several threads did at once.
+    History(Box<History>),
 }
 
 /// The first sector that differs.
@@ -85,7 +88,7 @@ impl Difference {
     /// The layer that it shows on, if it is one alone.
     pub fn layer(&self) -> Option<usize> {
         match self {
-            Self::Outcome { .. } | Self::Panic(_) => None,
+            Self::Outcome { .. } | Self::Panic(_) | Self::History(_) => None,
             Self::Survival { layer, .. } => *layer,
             Self::Bytes(bytes) => bytes.view.layer(),
             Self::Presence { layer, .. }
@@ -105,6 +108,7 @@ impl Difference {
             Self::Look { .. } => Class::Look,
             Self::Survival { .. } => Class::Survival,
             Self::Panic(_) => Class::Panic,
+            Self::History(_) => Class::History,
         }
     }
 }
@@ -127,12 +131,17 @@ enum Class {
     Look,
     Survival,
     Panic,
+    History,
 }
 
 impl Signature {
     /// A short text, fit for a file's name.
     pub fn slug(&self) -> String {
-        let op = self.op.map_or("open".to_owned(), |op| format!("{op:?}"));
+        let op = match (self.op, self.class) {
+            (Some(op), _) => format!("{op:?}"),
+            (None, Class::History) => "threads".to_owned(),
+            (None, _) => "open".to_owned(),
+        };
         let class = match self.class {
             Class::Outcome(..) => "outcome",
             Class::Bytes => "bytes",
@@ -142,6 +151,7 @@ impl Signature {
             Class::Look => "look",
             Class::Survival => "survival",
             Class::Panic => "panic",
+            Class::History => "history",
         };
         let layer = self.layer.map_or(String::new(), |layer| format!("-{layer}"));
         format!("{op}-{class}{layer}").to_lowercase()
@@ -156,7 +166,11 @@ impl Divergence {
             Class::Outcome(expected, actual) => Class::Outcome(anonymous(expected), anonymous(actual)),
             class => class,
         };
-        Signature { op: self.op().map(Op::kind), layer: self.layer_kind, class }
+        match class {
+            // It is told by all that ran at once; shrinking takes any of them away.
+            Class::History => Signature { op: None, layer: None, class },
+            class => Signature { op: self.op().map(Op::kind), layer: self.layer_kind, class },
+        }
     }
 
     /// The operation, if it is not the opening.
@@ -207,6 +221,7 @@ impl fmt::Display for Difference {
                 write!(f, "what was left of layer {layer} is not what it may be\n{what}")
             }
             Self::Panic(message) => write!(f, "panic\n{message}"),
+            Self::History(history) => history.fmt(f),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::observed::{Counters, Observed};
 use super::subject::{IfRefused, Powered, Restarted};
-use super::{Abilities, Difference, Divergence, Step, Subject, Summary, World, caught, run};
+use super::{Abilities, Difference, Divergence, Shared, Step, Subject, Summary, Threads, World, caught, run};
 use crate::drive::Drive;
 use crate::error::Result;
 use crate::layer::{
@@ -288,6 +288,14 @@ impl<W: BorrowMut<World>> Subject for StackSubject<W> {
     fn powered(&mut self) -> Option<&mut dyn Powered> {
         self.world.borrow().drive()?;
         Some(self)
+    }
+
+    fn shared(&self) -> Option<&dyn Shared> {
+        Some(&self.disk)
+    }
+
+    fn threads(&self) -> Threads {
+        self.world.borrow().threads()
     }
 
     fn touched(&mut self) -> Option<Vec<Touched>> {

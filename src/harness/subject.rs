@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::shared::{Shared, Threads};
 use crate::drive::Drive;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layer::{DiskLayerMetadata, LayerIo, SectorMarker, UnmapBehavior};
@@ -80,6 +81,16 @@ pub trait Subject {
         None
     }
 
+    /// The disk, for several threads at once, if it allows that; if not, they take turns operation by operation.
+    fn shared(&self) -> Option<&dyn Shared> {
+        None
+    }
+
+    /// How threads go about it.
+    fn threads(&self) -> Threads {
+        Threads::TakeTurns
+    }
+
     /// How much of each layer was touched since the last call, if it can tell.
     fn touched(&mut self) -> Option<Vec<Touched>> {
         None
@@ -119,7 +130,7 @@ pub struct Restarted {
     pub opened: Result<()>,
 }
 
-fn unable() -> Error {
+pub(super) fn unable() -> Error {
     Error::new(ErrorKind::Unsupported, "this subject does not have the operation")
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tempfile::TempDir;
 
+use super::Threads;
 use crate::drive::{Drive, Image};
 use crate::error::{Error, Result};
 use crate::layer::{Existing, Location, MemoryFile, Options};
@@ -21,6 +22,7 @@ pub struct World {
     base: Option<PathBuf>,
     drive: Option<Drive>,
     on_drive: bool,
+    threads: Threads,
 }
 
 impl World {
@@ -45,6 +47,7 @@ impl World {
             base: None,
             drive: None,
             on_drive: false,
+            threads: Threads::default(),
         })
     }
 
@@ -53,6 +56,18 @@ impl World {
     pub fn with_base(mut self, image: PathBuf) -> Self {
         self.base = Some(image);
         self
+    }
+
+    /// The same world, with threads that go about it in another way.
+    #[must_use]
+    pub fn with_threads(mut self, threads: Threads) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// How threads go about it.
+    pub fn threads(&self) -> Threads {
+        self.threads
     }
 
     /// The disk image under the stacks.
