@@ -263,6 +263,25 @@ in HostileFiles:
     SectorLengthUnchecked,
     /// Rows: a page that cannot be read has no sectors.
     DamageReadsAsAbsent,
+
+in Threads:
+    /// Layer and stack: filling a cache finds out what is absent, lets go of the lock, and replaces what was written
+    /// there since.
+    FillOvertakesWrite,
+    /// Layer: a thread goes on reading from the snapshot of its first read until it writes itself.
+    ReaderKeepsSnapshot,
+    /// Layer: an unmap is acknowledged before it is done, and overtaken by the next write of another thread.
+    UnmapOvertaken,
+    /// Layer: a flush notes that nothing is left to commit after it let go of the lock, and closing believes it.
+    FlagClearedLate,
+    /// Layer: a read lets go of the lock between the row and the second half of its bytes.
+    RowCopiedAfterUnlock,
+    /// Layer: a write lets go of the lock between its first row and the others.
+    WriteInTwoSteps,
+    /// Stack: writes take the lock that reads share, and go through the layers in any order.
+    WritesShareTheStack,
+    /// Commit: the lock is let go between copying the top and emptying it.
+    CommitLetsGo,
 }
 
 impl Fault {

@@ -75,12 +75,14 @@ pub struct LayeredDisk {
 }
 
 /// The layers, top first; never empty.
+#[cfg_attr(feature = "planted-faults", derive(Clone))]
 struct Stack {
     layers: Vec<Layer>,
     /// The size of the disk.
     geometry: Geometry,
 }
 
+#[cfg_attr(feature = "planted-faults", derive(Clone))]
 struct Layer {
     io: Arc<dyn LayerIo>,
     geometry: Geometry,
@@ -149,6 +151,10 @@ impl LayeredDisk {
     pub fn read(&self, sector: u64, buf: &mut [u8]) -> Result<()> {
         let stack = self.stack();
         let range = stack.geometry().check_buffer(sector, buf.len())?;
+        #[cfg(feature = "planted-faults")]
+        if planted(Fault::FillOvertakesWrite) {
+            return read::read(&unlocked(stack), range, buf);
+        }
         read::read(&stack, range, buf)
     }
 
@@ -161,6 +167,10 @@ impl LayeredDisk {
         let mut stack = self.stack_mut();
         let range = stack.geometry().check_buffer(sector, data.len())?;
         match self.changes(range)? {
+            #[cfg(feature = "planted-faults")]
+            Some(range) if planted(Fault::WritesShareTheStack) => {
+                write::write(&mut unlocked(stack), range, data, durability)
+            }
             Some(range) => write::write(&mut stack, range, data, durability),
             None => Ok(()),
         }
@@ -285,6 +295,12 @@ fn seal_parent(layer: &Layer, below: Option<&Layer>) {
     if let (Some(_), Some(below)) = (layer.io.metadata().parent, below) {
         below.io.seal();
     }
+}
+
+/// The layers as they are, without the lock that kept them so.
+#[cfg(feature = "planted-faults")]
+fn unlocked(stack: impl std::ops::Deref<Target = Stack>) -> Stack {
+    stack.clone()
 }
 
 /// The layers of a disk, for whoever must not know more.

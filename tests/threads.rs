@@ -1,6 +1,7 @@
 //! Threads: how they take turns, and what their histories permit.
 
 mod histories;
+mod planted;
 mod search;
 mod text;
 mod turns;

@@ -12,12 +12,18 @@ use super::subject::{Actual, act};
 use super::{Difference, Divergence, Exercise, Runner, Step, caught, compare};
 use crate::fault::Planted;
 use crate::layer::SectorMarker;
-use crate::oracle::{Request, Seen};
+use crate::oracle::{Request, Seen, Unexplained};
 use crate::script::{Content, Line, Op, Outcome, Script, Target};
 use crate::sync::turns::{self, Turned};
 
 /// What a thread has to do: lines with their numbers.
 type Task<'a> = Vec<(usize, &'a Line)>;
+
+/// What came of lines, by their numbers.
+type Outcomes = Vec<(usize, Outcome)>;
+
+/// What was done, each with the thread that did it.
+type Requests = Vec<(u8, Request)>;
 
 /// A line that was done.
 struct Done {
@@ -55,15 +61,25 @@ impl Runner<'_> {
         let script = self.script;
         let last = lines.end - 1;
         script.lines[lines.clone()].iter().for_each(|line| exercise.note(&line.op, self.oracle));
-        for (index, outcome) in self.at_once(lines)? {
+        let (outcomes, requests) = self.at_once(lines)?;
+        for (index, outcome) in outcomes {
             exercise.note_outcome(outcome);
             watch(&Step { index, op: &script.lines[index].op, outcome, touched: None });
         }
-        self.look(last, &script.lines[last].op)
+        self.look(last, &script.lines[last].op).map_err(|mut found| {
+            // All orders do the same to the sectors between those that were judged.
+            let unexplained = match &found.difference {
+                Difference::Bytes(bytes) => Unexplained::Sector(bytes.sector),
+                Difference::Presence { sector, .. } => Unexplained::Sector(*sector),
+                _ => return found,
+            };
+            found.difference = Difference::History(Box::new(History { requests, unexplained }));
+            found
+        })
     }
 
-    /// Does lines at once, and takes over the state that explains them; what came of each.
-    fn at_once(&mut self, lines: Range<usize>) -> Result<Vec<(usize, Outcome)>, Box<Divergence>> {
+    /// Does lines at once, and takes over the state that explains them; what came of each, and what was done.
+    fn at_once(&mut self, lines: Range<usize>) -> Result<(Outcomes, Requests), Box<Divergence>> {
         let able: Vec<usize> = lines.clone().filter(|&line| self.is_able(&self.script.lines[line].op)).collect();
         let Some(disk) = self.subject.shared() else { unreachable!("only a shared disk is used by threads") };
         let size = self.script.shape.sector_size as usize;
@@ -87,17 +103,12 @@ impl Runner<'_> {
                 requests.push((turn.thread, request));
             }
         }
-        self.explain(lines.end - 1, requests, turned)?;
-        Ok(outcomes)
+        let requests = self.explain(lines.end - 1, requests, turned)?;
+        Ok((outcomes, requests))
     }
 
     /// Finds an order that explains the requests and what lies in the layers now.
-    fn explain(
-        &mut self,
-        last: usize,
-        mut requests: Vec<(u8, Request)>,
-        turned: Turned,
-    ) -> Result<(), Box<Divergence>> {
+    fn explain(&mut self, last: usize, mut requests: Requests, turned: Turned) -> Result<Requests, Box<Divergence>> {
         let op = self.script.lines[last].op;
         let seen = self.look_at(&mut requests);
         let seen = seen.map_err(|difference| self.diverged(last, &op, difference))?;
@@ -110,7 +121,7 @@ impl Runner<'_> {
         match self.oracle.explain(&all, &seen) {
             Ok(orders) => {
                 self.histories.note(&requests, turned, orders);
-                Ok(())
+                Ok(requests)
             }
             Err(unexplained) => {
                 let history = History { requests, unexplained };
@@ -120,7 +131,7 @@ impl Runner<'_> {
     }
 
     /// What lies in the sectors that tell orders apart: on each layer alone, or else in what is read afterwards.
-    fn look_at(&mut self, requests: &mut Vec<(u8, Request)>) -> Result<Vec<Seen>, Difference> {
+    fn look_at(&mut self, requests: &mut Requests) -> Result<Vec<Seen>, Difference> {
         let ops: Vec<Op> = requests.iter().map(|(_, request)| request.op).collect();
         let sectors = self.oracle.telling_sectors(&ops);
         if self.subject.abilities().layers {

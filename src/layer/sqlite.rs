@@ -33,6 +33,8 @@ mod forge;
 mod journal;
 mod layout;
 mod log;
+#[cfg(feature = "planted-faults")]
+mod races;
 mod rows;
 mod scan;
 mod schema;
@@ -154,6 +156,8 @@ pub struct SqliteDiskLayer {
     access: Access,
     location: Location,
     state: Mutex<State>,
+    #[cfg(feature = "planted-faults")]
+    races: races::Races,
 }
 
 enum State {
@@ -219,16 +223,24 @@ impl SqliteDiskLayer {
             access: session.access(),
             location,
             state: Mutex::new(State::Open(Box::new(session))),
+            #[cfg(feature = "planted-faults")]
+            races: races::Races::default(),
         }
     }
 
     // A thread that panicked may have left a request half done: SQLite would still hold it in its transaction.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned: PoisonError<_>| {
+        #[allow(unused_mut, reason = "a planted fault changes it")]
+        let mut state = self.state.lock().unwrap_or_else(|poisoned: PoisonError<_>| {
             let mut state = poisoned.into_inner();
             state.fail();
             state
-        })
+        });
+        #[cfg(feature = "planted-faults")]
+        if let State::Open(session) = &mut *state {
+            self.races.catch_up(session);
+        }
+        state
     }
 
     fn with<R>(&self, work: impl FnOnce(&mut Session) -> Result<R>) -> Result<R> {
@@ -271,12 +283,20 @@ impl LayerIo for SqliteDiskLayer {
         if range.is_empty() {
             return Ok(());
         }
+        #[cfg(feature = "planted-faults")]
+        if let Some(result) = self.racing_read(&range, buf, marker) {
+            return result;
+        }
         self.with(|session| session.read(range, buf, marker)).map_err(|e| e.at_sector(sector))
     }
 
     fn write(&self, sector: u64, data: &[u8], durability: Durability) -> Result<()> {
         let range = self.geometry.check_buffer(sector, data.len()).inspect_err(|_| self.begin_refused(sector))?;
         let Some(range) = writable(self.access, range)? else { return Ok(()) };
+        #[cfg(feature = "planted-faults")]
+        if let Some(result) = self.racing_write(&range, data) {
+            return result;
+        }
         self.with(|session| {
             session.write(range, data)?;
             match durability {
@@ -291,6 +311,10 @@ impl LayerIo for SqliteDiskLayer {
     fn write_no_overwrite(&self, sector: u64, data: &[u8]) -> Result<()> {
         let range = self.geometry.check_buffer(sector, data.len())?;
         let Some(range) = fillable(self.access, range)? else { return Ok(()) };
+        #[cfg(feature = "planted-faults")]
+        if let Some(result) = self.racing_fill(&range, data) {
+            return result;
+        }
         self.with(|session| session.fill(range, data)).map_err(|e| e.at_sector(sector))
     }
 
@@ -298,11 +322,18 @@ impl LayerIo for SqliteDiskLayer {
         let count = if planted(Fault::UnmapCountTruncated) { u64::from(count as u32) } else { count };
         let range = self.geometry.check_range(sector, count).inspect_err(|_| self.begin_refused(sector))?;
         let Some(range) = writable(self.access, range)? else { return Ok(()) };
+        #[cfg(feature = "planted-faults")]
+        if let Some(result) = self.racing_unmap(&range, below) {
+            return result;
+        }
         self.with(|session| session.unmap(range, below)).map_err(|e| e.at_sector(sector))
     }
 
     fn flush(&self) -> Result<()> {
-        self.with(Session::flush)
+        let flushed = self.with(Session::flush);
+        #[cfg(feature = "planted-faults")]
+        self.is_flushed();
+        flushed
     }
 
     fn next_extent(&self, sector: u64) -> Result<Option<Range<u64>>> {
@@ -314,6 +345,8 @@ impl LayerIo for SqliteDiskLayer {
 
     fn clear(&self) -> Result<()> {
         writable(self.access, 0..self.geometry.sector_count())?;
+        #[cfg(feature = "planted-faults")]
+        self.is_changed();
         self.with(Session::clear)
     }
 
@@ -340,6 +373,11 @@ impl LayerIo for SqliteDiskLayer {
 
     fn close(&self) -> Result<()> {
         match std::mem::replace(&mut *self.state(), State::Closed) {
+            #[cfg(feature = "planted-faults")]
+            State::Open(session) if self.is_said_to_be_clean() => {
+                session.abandon();
+                Ok(())
+            }
             State::Open(session) => session.close(),
             State::Failed => Err(self.refusal(&State::Failed)),
             State::Closed => Ok(()),

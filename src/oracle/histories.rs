@@ -97,13 +97,13 @@ impl Oracle {
         for op in ops.iter().filter(inside) {
             let (sector, count) = op.range().unwrap_or_default();
             match op.kind() {
-                OpKind::Read => telling.extend(sector..sector + count),
+                OpKind::Read => telling.extend(sector..=sector + count),
                 _ => telling.extend([sector, sector + count]),
             }
         }
         for index in 0..self.layers.len() {
             telling.insert(self.visible(index));
-            telling.extend(self.runs(index).iter().flat_map(|run| [run.start, run.end]));
+            telling.extend(self.layers[index].sectors.iter().flat_map(|(extent, _)| [extent.start, extent.end]));
         }
         let size = self.layers.iter().map(|layer| layer.shape.sector_count).max().unwrap_or(0);
         telling.range(..size).copied().collect()

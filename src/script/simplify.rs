@@ -32,6 +32,7 @@ impl Script {
                 script
             }));
         }
+        simpler.extend((0..self.lines.len()).filter_map(|index| self.without_turn(index)));
         simpler
     }
 
@@ -51,6 +52,7 @@ impl Script {
         with(&|script| script.shape.sector_size = 512);
         with(&|script| script.shape.read_only = false);
         with(&|script| script.shape.dirty_limit = None);
+        with(&|script| script.begin_at_once());
         for index in 0..self.shape.layers.len() {
             for layer in self.shape.layers[index].simpler() {
                 with(&|script| script.shape.layers[index] = layer);

@@ -40,6 +40,21 @@ impl Turn {
 }
 
 impl Script {
+    /// No thread lets another one begin first.
+    pub(super) fn begin_at_once(&mut self) {
+        let turns = self.lines.iter_mut().filter_map(|line| line.turn.as_mut());
+        turns.for_each(|turn| turn.yields.retain(|step| *step > 0));
+    }
+
+    /// The same without line `index`, whose thread then does not have to let others begin first.
+    pub(super) fn without_turn(&self, index: usize) -> Option<Self> {
+        let thread = self.lines[index].turn.as_ref()?.thread;
+        let mut script = self.without_ops(index..index + 1);
+        let turns = script.lines.iter_mut().filter_map(|line| line.turn.as_mut());
+        turns.filter(|turn| turn.thread == thread).for_each(|turn| turn.yields.retain(|step| *step > 0));
+        Some(script)
+    }
+
     /// So many operations run at once at most: there are too many orders of more.
     const MOST_AT_ONCE: usize = 10;
 

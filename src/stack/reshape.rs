@@ -91,6 +91,10 @@ impl LayeredDisk {
         if !planted(Fault::CommitDoesNotNote) {
             write::note_coming_generations(&mut stack, 2)?;
         }
+        #[cfg(feature = "planted-faults")]
+        if planted(Fault::CommitLetsGo) {
+            return move_down(&super::unlocked(stack));
+        }
         move_down(&stack)?;
         if planted(Fault::CommitSealsLower) {
             stack.layers[1].io.seal();

@@ -172,3 +172,12 @@ fn rule_23_every_interleaving_of_two_short_threads_is_explained() {
     assert_eq!((histories.groups, world.threads()), (216, Threads::TakeTurns));
     assert!(histories.raced > 100, "{histories:?}");
 }
+
+/// A read fills the cache again that the commit has emptied, as if the write had come last; in the sector behind the
+/// read one sees that it has.
+#[test]
+fn rule_23_the_sector_behind_a_read_tells_orders_apart() {
+    let text = "disk 512; layer ram 4 read-cache write-through; layer ram 4; layer ram 4 filled 9; \
+                1 yields 1| write 0 4 stamp 1; 2| commit; 1| read 0 2";
+    prove(&text.parse().unwrap(), &mut World::new(None).unwrap()).unwrap_or_else(|d| panic!("{d}"));
+}

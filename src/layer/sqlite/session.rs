@@ -163,6 +163,13 @@ impl Session {
         self.change(data.len() as u64, statements, |layout, conn| layout.fill(conn, range, data))
     }
 
+    /// A fill that replaces what is there.
+    #[cfg(feature = "planted-faults")]
+    pub(super) fn fill_over(&mut self, range: Range<u64>, data: &[u8]) -> Result<()> {
+        let statements = self.layout.statements(&range);
+        self.change(data.len() as u64, statements, |layout, conn| layout.write(conn, range, data))
+    }
+
     pub(super) fn unmap(&mut self, range: Range<u64>, below: Below) -> Result<()> {
         self.change_generation()?;
         // Counted as if they were data: what matters is that the limit is reached.

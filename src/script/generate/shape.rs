@@ -71,7 +71,7 @@ fn swarm(profile: &Profile, choices: &mut impl Choices) -> Shape {
 }
 
 fn layers(profile: &Profile, depth: u64, sector_size: u32, choices: &mut impl Choices) -> Vec<LayerShape> {
-    let unequal = choices.percent(if profile.suite == Suite::Reshape { 25 } else { 55 });
+    let unequal = choices.percent(if matches!(profile.suite, Suite::Reshape | Suite::Threads) { 25 } else { 55 });
     let size = size(profile, sector_size, choices);
     let bottom = depth as usize - 1;
     let deepest = bottom - usize::from(profile.base.is_some());

@@ -12,9 +12,12 @@ impl Author {
     pub(super) fn lines(&mut self, count: u64, choices: &mut impl Choices) -> Vec<Line> {
         let mut lines = Vec::new();
         while (lines.len() as u64) < count {
-            match choices.percent(55) {
-                true => self.group(&mut lines, choices),
-                false => lines.push(self.op(choices).into()),
+            if choices.percent(55) {
+                self.group(&mut lines, choices);
+                // What a race has left behind in memory alone is gone, or shows, when the disk is opened again.
+                lines.extend(choices.percent(25).then(|| self.reopen(choices).into()));
+            } else {
+                lines.push(self.op(choices).into());
             }
         }
         lines
@@ -22,15 +25,16 @@ impl Author {
 
     fn group(&mut self, lines: &mut Vec<Line>, choices: &mut impl Choices) {
         let threads = choices.weighted(&[(6, 2), (3, 3), (1, 4)]);
-        let target = match choices.percent(30) {
+        let target = match choices.percent(40) {
             true => Target::Layer(choices.below(self.sizes.len() as u64) as usize),
             false => Target::Disk,
         };
         let ground = self.range(self.size_of(target), 12, choices);
         // Sometimes most requests change over somewhere, sometimes hardly any: what races needs few changes of turn.
         let restless = choices.weighted(&[(3, 30), (3, 60), (1, 90)]);
+        let flushes = choices.weighted(&[(3, 5), (1, 40)]);
         for _ in 0..choices.between(threads, 8) {
-            let op = self.shared_op(target, ground, choices);
+            let op = self.shared_op(target, ground, flushes, choices);
             let mut yields = Vec::new();
             while yields.len() < 3 && choices.percent(restless) {
                 yields.push(choices.below(STEPS) as u8);
@@ -41,14 +45,14 @@ impl Author {
         }
     }
 
-    fn shared_op(&mut self, target: Target, ground: (u64, u64), choices: &mut impl Choices) -> Op {
+    fn shared_op(&mut self, target: Target, ground: (u64, u64), flushes: u64, choices: &mut impl Choices) -> Op {
         let of_the_disk = target == Target::Disk;
-        let (fills, commits) = if of_the_disk { (0, 3) } else { (16, 0) };
+        let (fills, commits) = if of_the_disk { (0, 6) } else { (16, 0) };
         let kinds = [
             (38, OpKind::Read),
             (34, OpKind::Write),
             (14, OpKind::Unmap),
-            (8, OpKind::Flush),
+            (flushes, OpKind::Flush),
             (fills, OpKind::Fill),
             (commits, OpKind::Commit),
         ];
