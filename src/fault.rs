@@ -272,7 +272,8 @@ in Threads:
     ReaderKeepsSnapshot,
     /// Layer: an unmap is acknowledged before it is done, and overtaken by the next write of another thread.
     UnmapOvertaken,
-    /// Layer: a flush notes that nothing is left to commit after it let go of the lock, and closing believes it.
+    /// Layer: a flush notes that nothing is left to commit after it let go of the lock, and the next one believes it,
+    /// and closing.
     FlagClearedLate,
     /// Layer: a read lets go of the lock between the row and the second half of its bytes.
     RowCopiedAfterUnlock,

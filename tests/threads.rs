@@ -2,6 +2,7 @@
 
 mod histories;
 mod planted;
+mod power_cuts;
 mod search;
 mod text;
 mod turns;

@@ -9,6 +9,7 @@
 use std::collections::BTreeSet;
 
 use super::{Cell, Oracle};
+use crate::request::Durability;
 use crate::script::{Op, OpKind};
 
 mod search;
@@ -83,6 +84,16 @@ impl Request {
         }
     }
 
+    /// Whether it has returned and says that what was acknowledged before it is durable.
+    fn promises(&self) -> bool {
+        let durable = match self.op {
+            Op::Flush { .. } => true,
+            Op::Write { durability, count, .. } => durability == Durability::Fua && count > 0,
+            _ => false,
+        };
+        durable && self.returned < u64::MAX
+    }
+
     fn covers(&self, at: u64) -> bool {
         self.op.range().is_none_or(|(sector, count)| sector <= at && at - sector < count)
     }
@@ -138,6 +149,29 @@ impl Oracle {
         };
         let reads = (0..requests.len()).filter(|&index| requests[index].is_read());
         reads.rev().find(|&read| without(read)).map_or(Unexplained::Reads, Unexplained::Read)
+    }
+
+    /// Whether a power cut may leave what is `seen` of requests of several threads (rules 15 and 16): the changes of
+    /// some prefix of some order that they may have taken effect in, with all that a flush or a FUA write promised when
+    /// it returned. Requests that had not returned by then have `u64::MAX` for that; all before them is durable.
+    pub fn permits_cut(&self, requests: &[Request], seen: &[Seen]) -> bool {
+        let changes: Vec<&Request> = requests.iter().filter(|request| request.is_change()).collect();
+        let bits = |is: &dyn Fn(&Request) -> bool| {
+            (0..).zip(&changes).filter(|(_, change)| is(change)).fold(0u64, |bits, (nth, _)| bits | 1 << nth)
+        };
+        let promises = requests.iter().filter(|request| request.promises());
+        let promised = promises
+            .fold(0, |all, flush| all | bits(&|change| change.returned < flush.called || std::ptr::eq(change, flush)));
+        let before: Vec<u64> = changes.iter().map(|late| bits(&|early| early.returned < late.called)).collect();
+        let is_prefix = |kept: &u64| {
+            let closed = |nth: usize| kept & 1 << nth == 0 || before[nth] & !kept == 0;
+            promised & !kept == 0 && (0..changes.len()).all(closed)
+        };
+        (0..1u64 << changes.len()).filter(is_prefix).any(|kept| {
+            let kept = (0..changes.len()).filter(|nth| kept & 1 << nth != 0);
+            let kept: Vec<Request> = kept.map(|nth| changes[nth].clone()).collect();
+            Search::new(self, &kept, seen).run().is_some()
+        })
     }
 
     fn column(&self, sector: u64) -> Column {

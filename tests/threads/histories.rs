@@ -181,3 +181,34 @@ fn rule_23_the_sector_behind_a_read_tells_orders_apart() {
                 1 yields 1| write 0 4 stamp 1; 2| commit; 1| read 0 2";
     prove(&text.parse().unwrap(), &mut World::new(None).unwrap()).unwrap_or_else(|d| panic!("{d}"));
 }
+
+/// What a power cut may leave of two sectors.
+fn may_survive(requests: &[Request], left: [u32; 2]) -> bool {
+    let seen = [seen(0, &[Some(left[0])]), seen(1, &[Some(left[1])])];
+    oracle(RAM).permits_cut(requests, &seen)
+}
+
+#[test]
+fn rule_16_after_a_cut_writes_that_overlapped_may_be_gone_in_any_order_and_others_only_backwards() {
+    let writes = |then| [request(0, 2, "write 0 1 stamp 1", &[]), request(then, then + 2, "write 1 1 stamp 2", &[])];
+    for left in [[9, 9], [1, 9], [9, 2], [1, 2]] {
+        assert!(may_survive(&writes(1), left), "{left:?}");
+        assert_eq!(may_survive(&writes(3), left), left != [9, 2], "{left:?}");
+    }
+    assert!(!may_survive(&writes(3), [1, 7]));
+}
+
+#[test]
+fn rule_15_a_flush_promises_what_was_acknowledged_before_it_was_called() {
+    let write = || request(0, 1, "write 0 1 stamp 1", &[]);
+    let late = || request(3, 9, "write 1 1 stamp 2", &[]);
+    let promised = [write(), request(2, 4, "flush", &[]), late()];
+    assert!(may_survive(&promised, [1, 9]) && may_survive(&promised, [1, 2]));
+    assert!(!may_survive(&promised, [9, 9]) && !may_survive(&promised, [9, 2]));
+    let unfinished = [write(), request(2, u64::MAX, "flush", &[])];
+    assert!(may_survive(&unfinished, [9, 9]), "a flush that had not returned has promised nothing");
+    let overlapping = [request(0, 5, "write 0 1 stamp 1", &[]), request(2, 4, "flush", &[])];
+    assert!(may_survive(&overlapping, [9, 9]), "nor has one for what was not acknowledged");
+    let fua = [write(), request(2, 3, "write 1 1 stamp 2 fua", &[])];
+    assert!(may_survive(&fua, [1, 2]) && !may_survive(&fua, [1, 9]) && !may_survive(&fua, [9, 2]));
+}
