@@ -113,6 +113,7 @@ pub fn run(
         }
     }
     let Runner { hash, comparer, states, histories, .. } = runner;
+    exercise.note_threads(&histories);
     Ok(Summary { trace: hash.finish(), sectors: comparer.sectors, exercise, states, histories })
 }
 

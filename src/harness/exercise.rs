@@ -1,6 +1,7 @@
 //! What scripts really met, counted: a harness that never saw an end has not tested ends.
 
 use super::histogram::Histogram;
+use super::history::Histories;
 use crate::oracle::Oracle;
 use crate::script::{Content, LayerKind, Op, OpKind, Outcome, Shape, Target};
 
@@ -83,6 +84,10 @@ sights! {
     LookAfterRefusal,
     /// a reopen over a parent that changed
     ParentMismatch,
+    /// requests of several threads under way at the same time
+    Overlap,
+    /// a change that overlaps another request for the same sectors
+    Race,
 }
 
 const KINDS: usize = OpKind::ALL.len();
@@ -244,6 +249,12 @@ impl Exercise {
             OpKind::Write => self.written |= overlaps(unmapped) || overlaps(read),
             _ => {}
         }
+    }
+
+    /// Counts what threads did at once.
+    pub(super) fn note_threads(&mut self, noted: &Histories) {
+        self.sights[Sight::Overlap as usize] += noted.overlapped;
+        self.sights[Sight::Race as usize] += noted.raced;
     }
 
     /// Counts what came of it.

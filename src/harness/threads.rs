@@ -11,7 +11,7 @@ use super::shared::{Hand, Shared, Threads};
 use super::subject::{Actual, act};
 use super::{Difference, Divergence, Exercise, Runner, Step, caught, compare};
 use crate::fault::Planted;
-use crate::layer::SectorMarker;
+use crate::layer::{SectorMarker, UnmapBehavior};
 use crate::oracle::{Request, Seen, Unexplained};
 use crate::script::{Content, Line, Op, Outcome, Script, Target};
 use crate::sync::turns::{self, Turned};
@@ -44,7 +44,8 @@ impl Runner<'_> {
         let thread = |line: &Line| line.turn.as_ref().map(|turn| turn.thread);
         let several =
             self.script.lines[lines.clone()].iter().any(|line| thread(line) != thread(&self.script.lines[start]));
-        let shared = self.subject.shared().is_some() && self.subject.powered().is_none();
+        let zeroes = self.subject.unmap_behavior() == UnmapBehavior::Zeroes;
+        let shared = zeroes && self.subject.shared().is_some() && self.subject.powered().is_none();
         match several && shared {
             true => lines,
             false => start..start + 1,

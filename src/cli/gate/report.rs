@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use disklayer_sqlite::error::{Error, ErrorKind, Result};
-use disklayer_sqlite::harness::{Explored, Sight};
+use disklayer_sqlite::harness::{Explored, Histories, Sight};
 use disklayer_sqlite::script::{LayerKind, OpKind, Suite};
 use serde::Serialize;
 
@@ -39,6 +39,8 @@ pub(super) struct Report {
     /// Parts of all scripts that are demanded.
     pub(super) shares: Vec<Share>,
     pub(super) medians: Medians,
+    /// What several threads did at once.
+    pub(super) threads: Threads,
     /// What only catches a bug if it really happens, and how often it did.
     pub(super) sights: Vec<Seen>,
     /// What was demanded and not met, each in a sentence.
@@ -102,6 +104,20 @@ pub(super) struct Medians {
 }
 
 #[derive(Serialize)]
+pub(super) struct Threads {
+    /// Groups of operations that ran at once.
+    pub(super) groups: u64,
+    /// Those with requests of different threads under way at the same time.
+    pub(super) overlapped: u64,
+    /// Those with a change that overlapped another request for the same sectors.
+    pub(super) raced: u64,
+    /// How often another thread went on.
+    pub(super) switches: u64,
+    /// Orders of changes that were begun in looking for one that explains a history.
+    pub(super) orders: u64,
+}
+
+#[derive(Serialize)]
 pub(super) struct Seen {
     pub(super) what: &'static str,
     pub(super) count: u64,
@@ -133,6 +149,7 @@ impl Report {
                 disk_sectors: exercise.sizes.median(),
                 request_sectors: exercise.lengths.median(),
             },
+            threads: Threads::new(total.histories),
             sights: Sight::ALL.iter().map(|&s| Seen { what: s.text(), count: exercise.seen(s) }).collect(),
             unmet,
             findings,
@@ -142,6 +159,13 @@ impl Report {
     pub(super) fn json(&self) -> Result<String> {
         let text = serde_json::to_string_pretty(self);
         text.map(|text| text + "\n").map_err(|e| Error::new(ErrorKind::Io, "writing the report as JSON").because(e))
+    }
+}
+
+impl Threads {
+    fn new(histories: Histories) -> Self {
+        let Histories { groups, overlapped, raced, switches, orders, .. } = histories;
+        Self { groups, overlapped, raced, switches, orders }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a run counts, suite by suite.
 
-use disklayer_sqlite::harness::{Divergence, Exercise, Explored, Summary};
+use disklayer_sqlite::harness::{Divergence, Exercise, Explored, Histories, Summary};
 use disklayer_sqlite::script::Suite;
 use twox_hash::XxHash3_64;
 
@@ -11,6 +11,7 @@ pub(super) struct Tally {
     pub(super) divergences: u64,
     pub(super) sectors: u64,
     pub(super) exercise: Exercise,
+    pub(super) histories: Histories,
 }
 
 impl Tally {
@@ -19,6 +20,7 @@ impl Tally {
         self.divergences += other.divergences;
         self.sectors += other.sectors;
         self.exercise.add(&other.exercise);
+        self.histories.add(&other.histories);
     }
 }
 
@@ -39,6 +41,7 @@ impl Tallies {
         tally.scripts += 1;
         tally.sectors += summary.sectors;
         tally.exercise.add(&summary.exercise);
+        tally.histories.add(&summary.histories);
     }
 
     pub(super) fn note_divergence(&mut self, case: u64, suite: Suite, found: &Divergence) {

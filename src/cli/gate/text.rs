@@ -115,6 +115,12 @@ fn shares(report: &Report) -> String {
         "  medians: {} layers, disks of {} sectors, requests of {} sectors",
         medians.stack_depth, medians.disk_sectors, medians.request_sectors
     );
+    let threads = &report.threads;
+    let _ = writeln!(
+        text,
+        "  threads: {} groups of operations at once, {} overlapped, {} raced; {} changes of turn, {} orders tried",
+        threads.groups, threads.overlapped, threads.raced, threads.switches, threads.orders
+    );
     text
 }
 

@@ -1,0 +1,125 @@
+//! Disks of other people's, used by several threads.
+
+use std::sync::PoisonError;
+
+use disklayer_sqlite::error::{Error, ErrorKind, Result};
+use disklayer_sqlite::geometry::Geometry;
+use disklayer_sqlite::harness::{Divergence, Shared, Subject, Summary, minimize, run};
+use disklayer_sqlite::layer::Durability;
+use disklayer_sqlite::oracle::Oracle;
+use disklayer_sqlite::script::{LayerKind, LayerShape, Script, Shape};
+use disklayer_sqlite::sync::RwLock;
+
+use super::search::script;
+
+const SIZE: usize = 512;
+const SECTORS: u64 = 16;
+
+/// How much of a request holds the lock at once.
+#[derive(Clone, Copy)]
+enum Locked {
+    Request,
+    /// The bug.
+    Sector,
+}
+
+/// Somebody's disk in memory.
+struct Own {
+    bytes: RwLock<Vec<u8>>,
+    locked: Locked,
+}
+
+impl Own {
+    fn new(locked: Locked) -> Self {
+        Self { bytes: RwLock::new(vec![0; SECTORS as usize * SIZE]), locked }
+    }
+
+    fn change(&self, sector: u64, count: u64, data: impl Fn(usize) -> u8) -> Result<()> {
+        let range = Geometry::new(SECTORS, SIZE as u32)?.check_range(sector, count)?;
+        let (start, end) = (range.start as usize * SIZE, range.end as usize * SIZE);
+        let step = match self.locked {
+            Locked::Request => (end - start).max(1),
+            Locked::Sector => SIZE,
+        };
+        for from in (start..end).step_by(step) {
+            let mut bytes = self.bytes.write().unwrap_or_else(PoisonError::into_inner);
+            (from..end.min(from + step)).for_each(|at| bytes[at] = data(at - start));
+        }
+        Ok(())
+    }
+}
+
+fn whole(len: usize) -> Result<u64> {
+    match len.is_multiple_of(SIZE) {
+        true => Ok((len / SIZE) as u64),
+        false => Err(Error::new(ErrorKind::Misaligned, "a buffer that is not whole sectors")),
+    }
+}
+
+impl Shared for Own {
+    fn read(&self, sector: u64, buf: &mut [u8]) -> Result<()> {
+        let range = Geometry::new(SECTORS, SIZE as u32)?.check_range(sector, whole(buf.len())?)?;
+        let bytes = self.bytes.read().unwrap_or_else(PoisonError::into_inner);
+        buf.copy_from_slice(&bytes[range.start as usize * SIZE..range.end as usize * SIZE]);
+        Ok(())
+    }
+
+    fn write(&self, sector: u64, data: &[u8], _durability: Durability) -> Result<()> {
+        self.change(sector, whole(data.len())?, |at| data[at])
+    }
+
+    fn unmap(&self, sector: u64, count: u64) -> Result<()> {
+        self.change(sector, count, |_| 0)
+    }
+
+    fn flush(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Subject for Own {
+    fn read(&mut self, sector: u64, buf: &mut [u8]) -> Result<()> {
+        Shared::read(self, sector, buf)
+    }
+
+    fn write(&mut self, sector: u64, data: &[u8], durability: Durability) -> Result<()> {
+        Shared::write(self, sector, data, durability)
+    }
+
+    fn unmap(&mut self, sector: u64, count: u64) -> Result<()> {
+        Shared::unmap(self, sector, count)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Shared::flush(self)
+    }
+
+    fn shared(&self) -> Option<&dyn Shared> {
+        Some(self)
+    }
+}
+
+/// Runs what a random script does on such a disk.
+fn prove(script: &Script, locked: Locked) -> std::result::Result<Summary, Box<Divergence>> {
+    let mut script = script.clone();
+    script.shape = Shape {
+        layers: vec![LayerShape::new(LayerKind::Own, SECTORS)],
+        ..Shape::own(Geometry::new(SECTORS, SIZE as u32).unwrap())
+    };
+    run(&script, &mut Own::new(locked), &mut Oracle::new(&script.shape).0, &mut |_| ())
+}
+
+#[test]
+fn rule_23_the_threads_of_a_disk_of_ones_own_are_judged() {
+    let mut raced = 0;
+    for case in 0..200 {
+        raced += prove(&script(case), Locked::Request).unwrap_or_else(|d| panic!("case {case}: {d}")).histories.raced;
+    }
+    assert!(raced > 20, "{raced} raced");
+
+    let found = (0..200).find_map(|case| prove(&script(case), Locked::Sector).err());
+    let shrunk =
+        minimize(found.expect("a write that is not whole"), &mut |script| prove(script, Locked::Sector).map(drop));
+    assert!(shrunk.to_string().contains("no order of what ran at once explains"), "{shrunk}");
+    assert!(shrunk.script.lines.len() <= 3, "{shrunk}");
+}
