@@ -120,11 +120,17 @@ impl Drive {
         self.0.state().calls.kill();
     }
 
-    /// Power comes back. What was synced is there, and of the rest what is not `lost`.
+    /// Power comes back. What was synced is there, and of the rest what is not `lost`; that is durable then. If nothing
+    /// is lost, only the processes have died: what was not synced is there, and may be lost the next time.
     pub fn power_on(&self, lost: &Lost) {
         let mut state = self.0.state();
-        let image = state.medium().cut(lost);
-        state.restore(image);
+        let medium = state.medium().clone();
+        state.go_on(medium, lost);
+    }
+
+    /// Puts the drive back to a moment of its record, when the power was cut then with that loss.
+    pub fn restore_at(&self, moment: &Moment, lost: &Lost) {
+        moment.put(&mut self.0.state(), lost);
     }
 }
 

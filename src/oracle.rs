@@ -22,7 +22,7 @@ mod reshape;
 mod unspecified;
 mod view;
 
-pub use crash::{Found, Survivor, When};
+pub use crash::{Found, Past, Survivor, Unsynced, When};
 
 use crash::Chronicle;
 use extents::Extents;

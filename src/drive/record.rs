@@ -1,6 +1,7 @@
 //! What was done to a drive, so that the power can be cut afterwards at any moment of it.
 
 use super::image::{Change, Image, Medium};
+use super::state::State;
 use crate::strike::Lost;
 
 /// Every change since some moment, in order.
@@ -63,6 +64,10 @@ impl Moment {
     /// How many writes have not been synced.
     pub fn unsynced_writes(&self) -> usize {
         self.medium.unsynced_writes()
+    }
+
+    pub(super) fn put(&self, state: &mut State, lost: &Lost) {
+        state.go_on(self.medium.clone(), lost);
     }
 
     /// What is left when the power is cut now.

@@ -8,7 +8,7 @@ use super::image::{Change, FileId, Image, Medium, UNIT};
 use super::locks::Locks;
 use super::record::Record;
 use super::vfs::Region;
-use crate::strike::Failure;
+use crate::strike::{Failure, Lost};
 
 /// Everything about a drive.
 #[derive(Debug, Default)]
@@ -51,6 +51,14 @@ impl State {
     /// Whether nobody but this has the memory for `file`.
     pub(super) fn shared_by_nobody(&self, file: FileId) -> bool {
         self.shared.get(&file).into_iter().flatten().all(|region| Arc::strong_count(region) == 1)
+    }
+
+    /// After a cut: what survived is on the drive, but for a cut that only processes did not survive.
+    pub(super) fn go_on(&mut self, medium: Medium, lost: &Lost) {
+        self.restore(medium.cut(lost));
+        if *lost == Lost::Nothing {
+            self.medium = medium;
+        }
     }
 
     pub(super) fn record(&mut self) {

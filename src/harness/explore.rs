@@ -12,8 +12,9 @@ use twox_hash::XxHash3_64;
 
 use super::identities::Identities;
 use super::stack::Parts;
+use super::struck::unsynced;
 use super::{Divergence, Histogram, IfRefused, Powered, Runner, StackSubject, World, caught, prove};
-use crate::drive::{Drive, Image, Moment};
+use crate::drive::{Drive, Moment};
 use crate::oracle::{Oracle, When};
 use crate::script::{Choices, Line, Op, OpKind, Outcome, Script, SeedChoices};
 use crate::strike::{Cut, Lost, Strike};
@@ -148,9 +149,8 @@ impl<W: BorrowMut<World>> Explorer<'_, W> {
     fn cut_at(&mut self, moment: &Moment, losses: u64) -> Result<(), Box<Divergence>> {
         let step = self.boundaries.partition_point(|boundary| boundary.done < moment.done) - 1;
         for lost in self.losses(moment.units(), losses) {
-            let image = moment.cut(&lost);
             let mut hash = XxHash3_64::new();
-            image.hash(&mut hash);
+            (moment.cut(&lost), lost == Lost::Nothing).hash(&mut hash);
             if !self.seen.insert(hash.finish()) {
                 continue;
             }
@@ -158,7 +158,7 @@ impl<W: BorrowMut<World>> Explorer<'_, W> {
             self.explored.busy += u64::from(moment.unsynced_writes() >= BUSY);
             let after = (moment.done - self.boundaries[step].done) as u32;
             let mut cuts = vec![Cut { after, lost }];
-            self.state(step, moment.done, &image, &mut cuts).map_err(|found| self.as_script(found, step, cuts))?;
+            self.state(step, moment, &mut cuts).map_err(|found| self.as_script(found, step, cuts))?;
         }
         Ok(())
     }
@@ -184,13 +184,13 @@ impl<W: BorrowMut<World>> Explorer<'_, W> {
         (0..wanted).map(draw).collect()
     }
 
-    /// Judges a state of the drive, cut when so many changes were done.
-    fn state(&mut self, step: usize, done: usize, image: &Image, cuts: &mut Vec<Cut>) -> Result<(), Box<Divergence>> {
+    /// Judges a state of the drive, cut at a moment.
+    fn state(&mut self, step: usize, moment: &Moment, cuts: &mut Vec<Cut>) -> Result<(), Box<Divergence>> {
         let [before, after] = [&self.boundaries[step], &self.boundaries[step + 1]];
         let op = &self.script.lines[step].op;
         let reshapes = matches!(op.kind(), OpKind::Push | OpKind::Discard);
         // What has not said to be done leaves the layers as they were stacked.
-        let (boundary, when) = match done == after.done {
+        let (boundary, when) = match moment.done == after.done {
             true => (after, When::After),
             false if reshapes => (before, When::After),
             false => (after, When::During),
@@ -199,7 +199,7 @@ impl<W: BorrowMut<World>> Explorer<'_, W> {
         let parts = if when == When::During { &before.parts } else { &boundary.parts };
         self.subject.put_parts(parts);
         self.subject.lose_power();
-        self.drive.restore(image);
+        self.drive.restore_at(moment, &cuts[0].lost);
         if self.choices.percent(12) {
             self.explored.deep += 1;
             self.cut_opening(cuts);
@@ -208,7 +208,7 @@ impl<W: BorrowMut<World>> Explorer<'_, W> {
         runner.identities = boundary.identities.clone();
         runner.forget_ram();
         let floors = vec![when; runner.oracle.layer_count()];
-        runner.open_again(step, op, &floors, when)?;
+        runner.open_again(step, op, &floors, when, unsynced(cuts))?;
         self.explored.permitted.add(&runner.states);
         if self.choices.percent(50) {
             let next = self.script.lines.iter().enumerate().skip(step + 1).take(USED_ON);
@@ -235,7 +235,7 @@ impl<W: BorrowMut<World>> Explorer<'_, W> {
         let nth = self.choices.below(record.len() as u64 + 1) as usize;
         let Some(moment) = record.moments().nth(nth) else { return };
         let lost = self.losses(moment.units(), 1).into_iter().next().unwrap_or(Lost::Nothing);
-        self.drive.restore(&moment.cut(&lost));
+        self.drive.restore_at(&moment, &lost);
         cuts.push(Cut { after: nth as u32, lost });
     }
 

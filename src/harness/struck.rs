@@ -6,9 +6,9 @@ use super::{Runner, caught};
 use crate::drive::Struck;
 use crate::error::ErrorKind;
 use crate::layer::SectorMarker;
-use crate::oracle::{Found, Survivor, When};
+use crate::oracle::{Found, Survivor, Unsynced, When};
 use crate::script::{LayerKind, Op, OpKind, Outcome, Reopen, Target};
-use crate::strike::{Cut, Strike};
+use crate::strike::{Cut, Lost, Strike};
 
 impl Runner<'_> {
     /// One operation while something strikes, and everything that must be true afterwards.
@@ -74,7 +74,7 @@ impl Runner<'_> {
             drive.power_on(&cut.lost);
         }
         self.forget_ram();
-        self.open_again(index, op, &vec![when; self.oracle.layer_count()], when)
+        self.open_again(index, op, &vec![when; self.oracle.layer_count()], when, unsynced(cuts))
     }
 
     pub(super) fn forget_ram(&mut self) {
@@ -92,6 +92,7 @@ impl Runner<'_> {
         op: &Op,
         floors: &[When],
         when: When,
+        unsynced: Unsynced,
     ) -> Result<(), Box<Divergence>> {
         let Some(powered) = self.subject.powered() else { return Ok(()) };
         let restarted = caught(|| powered.restart(IfRefused::Adopt));
@@ -100,12 +101,18 @@ impl Runner<'_> {
             Ok(Err(error)) => {
                 Err(Difference::Survival { layer: error.layer(), what: format!("it does not open: {error}") })
             }
-            Ok(Ok(restarted)) => self.judge(&restarted, floors, when),
+            Ok(Ok(restarted)) => self.judge(&restarted, floors, when, unsynced),
         };
         judged.map_err(|difference| self.diverged(index, op, difference))
     }
 
-    fn judge(&mut self, restarted: &Restarted, floors: &[When], when: When) -> Result<(), Difference> {
+    fn judge(
+        &mut self,
+        restarted: &Restarted,
+        floors: &[When],
+        when: When,
+        unsynced: Unsynced,
+    ) -> Result<(), Difference> {
         for (layer, &floor) in floors.iter().enumerate() {
             match self.oracle.kind(layer) {
                 LayerKind::Sqlite => self.recognise(layer, floor, restarted)?,
@@ -118,6 +125,7 @@ impl Runner<'_> {
             return Err(Difference::Survival { layer: None, what: what.to_owned() });
         }
         // Asked before the oracle opens the disk, and has a new past.
+        let past = self.oracle.unsynced_past(floors, unsynced);
         let strange: Vec<bool> = (0..floors.len()).map(|layer| self.oracle.may_be_strange(when, layer)).collect();
         let expected = self.oracle.apply(&Op::Reopen(Reopen::Writable), &mut []).outcome;
         let actual = Outcome::from(&restarted.opened);
@@ -131,7 +139,7 @@ impl Runner<'_> {
             let what = "it lies over a parent that it does not know, and never did before".to_owned();
             return Err(Difference::Survival { layer: Some(layer), what });
         }
-        self.oracle.begin_chronicle();
+        self.oracle.resume_chronicle(past);
         self.compare_identities()
     }
 
@@ -247,7 +255,7 @@ impl Runner<'_> {
             }
             return Ok(if done { Outcome::Done } else { Outcome::Struck });
         }
-        self.open_again(index, op, &floors, When::During)?;
+        self.open_again(index, op, &floors, When::During, Unsynced::Kept)?;
         Ok(Outcome::Struck)
     }
 
@@ -287,6 +295,14 @@ impl Runner<'_> {
             let what = format!("sector {sector} is neither as it was before the operation nor as after");
             Difference::Survival { layer: Some(layer), what }
         })
+    }
+}
+
+/// What the last of some cuts left of that which had not been synced.
+pub(super) fn unsynced(cuts: &[Cut]) -> Unsynced {
+    match cuts.last() {
+        Some(Cut { lost: Lost::Nothing, .. }) => Unsynced::Kept,
+        _ => Unsynced::Gone,
     }
 }
 

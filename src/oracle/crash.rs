@@ -16,7 +16,7 @@ use super::extents::Extents;
 use super::lineage::Lineage;
 use super::{Cell, Oracle};
 use crate::request::Durability;
-use crate::script::{Op, Outcome, Target};
+use crate::script::{LayerKind, Op, Outcome, Target};
 
 mod judge;
 
@@ -34,6 +34,18 @@ pub enum When {
     Since,
     /// It has not reached the sectors of the layer; who it is, or what it knows of its parent, may have changed.
     Before,
+}
+
+/// States that layers may still fall back to.
+pub struct Past(Vec<Vec<Arc<State>>>);
+
+/// What has become of that which was not synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsynced {
+    /// Only processes have died: it is there, and not yet durable.
+    Kept,
+    /// It is lost, or has become durable.
+    Gone,
 }
 
 /// What a layer has been since it last had to be durable.
@@ -104,6 +116,29 @@ impl Oracle {
         let layers: Vec<_> = layers.collect();
         let moment = Moment { states: vec![0; layers.len()], strangers: self.strangers() };
         self.chronicle = Some(Chronicle { layers, moments: vec![moment], ..Chronicle::default() });
+    }
+
+    /// What may still be lost after a cut or a failure. Opening makes a SQLite layer durable; what a raw file has, and
+    /// what was never synced, is not.
+    pub fn unsynced_past(&self, floors: &[When], unsynced: Unsynced) -> Past {
+        let layers = self.chronicle.iter().flat_map(|chronicle| &chronicle.layers).zip(floors).enumerate();
+        let past = |(index, (history, &floor)): (usize, (&History, _))| {
+            let kept = unsynced == Unsynced::Kept && self.layers[index].shape.kind == LayerKind::File;
+            let states = history.permitted(floor).filter(|_| kept);
+            states.map(|at| history.states[at].clone()).collect()
+        };
+        Past(layers.map(past).collect())
+    }
+
+    /// Keeps states from now on again.
+    pub fn resume_chronicle(&mut self, past: Past) {
+        self.begin_chronicle();
+        let Some(chronicle) = &mut self.chronicle else { return };
+        for (index, (history, past)) in chronicle.layers.iter_mut().zip(past.0).enumerate() {
+            history.states.splice(0..0, past);
+            history.begun = history.states.len() - 1;
+            chronicle.moments[0].states[index] = history.begun;
+        }
     }
 
     fn state(&self, index: usize) -> State {
