@@ -28,7 +28,7 @@
 //!     cut again while the disk is being opened;
 //!   - `! fail call NUMBER [and on] with error|full|short|sync|lock|open|memory`: calls to the files fail.
 //!
-//!   [`Strike`](crate::strike::Strike) says what is counted. Such a script runs on a simulated drive.
+//!   [`Strike`] says what is counted. Such a script runs on a simulated drive.
 //! - `THREAD [yields STEP…]|` before an operation: lines of several threads that follow one another run at once, and
 //!   each thread gives way to the next before the steps that are named. [`Turn`] says what a step is.
 //!

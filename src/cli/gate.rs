@@ -54,7 +54,7 @@ pub(super) struct Gate {
     #[arg(long, value_name = "SUITE", value_parser = suite)]
     suite: Vec<Suite>,
     /// In how many states each script of the suite power-cuts is cut short, besides what strikes it
-    #[arg(long, value_name = "N", default_value_t = 16)]
+    #[arg(long, value_name = "N", default_value_t = 12)]
     states: u64,
     #[command(flatten)]
     place: Place,

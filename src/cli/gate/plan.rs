@@ -49,14 +49,15 @@ impl Plan {
         (start < end).then(|| start..end.min(start.saturating_add(CHUNK)))
     }
 
-    /// The suite of script `case`: they take turns, those on a simulated drive and those of several threads less often
-    /// because they take longer.
+    /// The suite of script `case`: they take turns, and those that take longer have fewer of them.
     pub(super) fn suite(&self, case: u64) -> Suite {
         let turn = |suites: &[Suite], nth: u64| suites[(nth % suites.len() as u64) as usize];
         match case % CHUNK {
             _ if !self.suites.is_empty() => turn(&self.suites, case),
             nth @ 30.. => turn(&Suite::STRUCK, nth),
             29 => Suite::Threads,
+            nth @ 20.. => turn(&[Suite::Stacks, Suite::Caches, Suite::Caches], nth),
+            nth @ 18.. => turn(&[Suite::Layers, Suite::Stacks], nth),
             nth => turn(&Suite::CALM, nth),
         }
     }
