@@ -21,6 +21,7 @@ mod histogram;
 mod history;
 pub mod hostile;
 mod identities;
+pub mod kills;
 mod minimize;
 mod observed;
 mod origin;

@@ -17,14 +17,12 @@ pub(super) struct Child {
 
 impl Child {
     pub(super) fn start(part: &str, place: &Path) -> Self {
-        let mut process = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "contract::child::plays_its_part", "--nocapture", "--test-threads=1"])
-            .envs([(PART, part), (PLACE, place.to_str().unwrap())])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::of(command(part, place))
+    }
+
+    /// The same, by a command that ends in that of [`command`].
+    pub(super) fn of(mut command: Command) -> Self {
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(process.stderr.take().unwrap()).lines();
         Self { process, lines }
     }
@@ -38,6 +36,11 @@ impl Child {
     #[track_caller]
     pub(super) fn expect(&mut self, wanted: &str) {
         assert_eq!(self.line().as_deref(), Some(wanted));
+    }
+
+    /// Lets the child go on, where it waits for a line.
+    pub(super) fn go(&mut self) {
+        self.process.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
     }
 
     /// Lets the child end in its own way.
@@ -58,6 +61,37 @@ impl Drop for Child {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// This test binary once more, to play a part.
+pub(super) fn command(part: &str, place: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "contract::child::plays_its_part", "--nocapture", "--test-threads=1"])
+        .envs([(PART, part), (PLACE, place.to_str().unwrap())]);
+    command
+}
+
+/// The same command after a line of shell, which ends in `exec "$@"`.
+#[cfg(unix)]
+pub(super) fn after(line: &str, part: &str, place: &Path) -> Command {
+    within(["sh", "-c", line, "sh"].map(Into::into).into(), part, place)
+}
+
+/// The same, where it may mount what nobody else sees.
+#[cfg(target_os = "linux")]
+pub(super) fn in_a_namespace(line: &str, part: &str, place: &Path) -> Command {
+    let words = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", line, "sh"];
+    within(words.map(Into::into).into(), part, place)
+}
+
+#[cfg(unix)]
+fn within(words: Vec<std::ffi::OsString>, part: &str, place: &Path) -> Command {
+    let inner = command(part, place);
+    let mut outer = Command::new(&words[0]);
+    outer.args(&words[1..]).arg(inner.get_program()).args(inner.get_args());
+    outer.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    outer
 }
 
 /// Says a line to the parent.
@@ -89,7 +123,13 @@ fn plays_its_part() {
     match part.split_once(' ').unwrap_or((&part, "")) {
         ("writer", _) => hold(place.as_ref(), Mode::ReadWrite),
         ("reader", _) => hold(place.as_ref(), Mode::ReadOnly),
-        ("history", seed) => super::process_death::history(place.as_ref(), seed.parse().unwrap()),
+        ("life", life) => super::process_death::live(place.as_ref(), life),
+        ("fill", limit) => super::full_disk::fill(place.as_ref(), limit.parse().unwrap()),
+        ("overfill", limit) => super::full_disk::overfill(place.as_ref(), limit.parse().unwrap()),
+        ("count", turns) => super::contenders::count(place.as_ref(), turns.parse().unwrap()),
+        ("format", _) => super::contenders::format_for_ever(place.as_ref()),
+        ("create", stamp) => super::contenders::create_first(place.as_ref(), stamp.parse().unwrap()),
+        ("locked", _) => super::contenders::on_locked_media(place.as_ref()),
         ("commit", cut) => super::process_death::commit(place.as_ref(), cut.parse().unwrap()),
         (other, _) => panic!("nobody plays {other}"),
     }

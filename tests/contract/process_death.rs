@@ -3,101 +3,82 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use disklayer_sqlite::layer::{Below, Durability, LayerIo, Mode, Options, SqliteDiskLayer};
+use disklayer_sqlite::fault::{self, Fault};
+use disklayer_sqlite::harness::kills::{Deaths, Life, Series};
+use disklayer_sqlite::layer::{LayerIo, Mode, Options, SqliteDiskLayer};
 
-use super::child::{Child, say};
-use super::media::{Home, disk_of, look, ram, show, stack, write};
+use tempfile::TempDir;
+
+use super::child::{Child, command, say};
+use super::media::{Home, disk_of, show, stack, write};
 use super::spy::{Call, Spy};
 
-const SECTORS: u64 = 600;
-
-/// A request of a history, by its number; every fifth is durable when it returns.
-fn request(layer: &dyn LayerIo, seed: u64, number: u64) {
-    let stamp = (number % 251) as u8 + 1;
-    let mixed = (number ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let (sector, count) = ((mixed >> 32) % (SECTORS - 130), 1 + (mixed >> 20) % 130);
-    match number % 5 {
-        0 if number.is_multiple_of(2) => layer.flush().unwrap(),
-        0 => layer.write(sector, &vec![stamp; count as usize * 512], Durability::Fua).unwrap(),
-        3 => layer.unmap(sector, count, Below::Something).unwrap(),
-        _ => write(layer, sector, stamp, count),
+/// The child of a series: a life, with a mistake in it or none. `seed number` or `seed number Mistake`.
+pub(super) fn live(place: &Path, part: &str) {
+    let words: Vec<_> = part.split(' ').collect();
+    let life: Life = words[..2].join(" ").parse().unwrap();
+    let live = || match life.live(place, &mut say) {
+        Ok(never) => match never {},
+        Err(error) => say(&error.to_string()),
+    };
+    match words.get(2) {
+        None => live(),
+        Some(fault) => fault::with(Fault::named(fault).unwrap(), live),
     }
 }
 
-/// The child: requests for ever. It says the number of each that is durable, before and after it.
-pub(super) fn history(place: &Path, seed: u64) {
-    let options = Options { dirty_limit: 1 << 20, ..Options::default() };
-    let layer = SqliteDiskLayer::open(place, Mode::ReadWrite, &options).unwrap();
-    for number in 1.. {
-        if number % 5 == 0 {
-            say(&format!("begun {number}"));
-        }
-        request(&layer, seed, number);
-        if number % 5 == 0 {
-            say(&format!("durable {number}"));
-        }
-    }
+/// A directory for files that are synced often.
+fn quick_directory() -> TempDir {
+    TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap()
 }
 
-fn held_after(seed: u64, numbers: std::ops::RangeInclusive<u64>, held: &[Option<u8>]) -> Option<u64> {
-    let model = ram(disk_of(SECTORS));
-    (0..=*numbers.end()).find(|number| {
-        if *number > 0 {
-            request(&*model, seed, *number);
-        }
-        numbers.contains(number) && look(&*model, 0..SECTORS) == held
-    })
-}
-
-/// Kills the child when it says `last_words`, and returns the last request that it called durable.
-fn kill_at(home: &Home, seed: u64, last_words: &str) -> u64 {
-    let mut child = Child::start(&format!("history {seed}"), &home.path());
-    let mut durable = 0;
-    loop {
-        let line = child.line().expect("the child goes on for ever");
-        if let Some(number) = line.strip_prefix("durable ") {
-            durable = number.parse().unwrap();
-        }
-        if line == last_words {
-            child.kill();
-            return durable;
-        }
+/// Kills the lives of a series one after another; `mistake` follows the life in what the child is told.
+fn kill_all(seed: u64, kills: u64, mistake: &str) -> Result<Deaths, String> {
+    let home = quick_directory();
+    let place = home.path().join("layer.dbhd");
+    let mut series = Series::new(&place).unwrap();
+    let mut deaths = Deaths::default();
+    for number in 0..kills {
+        let life = Life { seed, number };
+        let part = format!("life {life} {mistake}");
+        series.kill_one(life, command(part.trim_end(), &place), &mut deaths)?;
     }
+    Ok(deaths)
 }
 
 #[test]
-fn rule_17_after_a_kill_what_was_flushed_is_there_and_what_is_there_is_a_prefix() {
-    let moments = ["begun 5", "durable 10", "begun 15", "begun 50", "durable 55", "begun 200", "durable 205"];
-    for (seed, last_words) in (0..).zip(moments) {
-        let home = Home::file();
-        home.create(disk_of(SECTORS)).close().unwrap();
-        let durable = kill_at(&home, seed, last_words);
-        let layer = home.open();
-        let held = look(&layer, 0..SECTORS);
-        // The child ran on until it was hit, and may have got far.
-        let prefix = held_after(seed, durable..=durable + 5000, &held);
-        assert!(prefix.is_some(), "killed at {last_words}: no prefix of at least {durable} requests");
-        // The survivor is a layer like any other.
-        write(&layer, 3, 3, 1);
-        layer.close().unwrap();
-        assert_eq!(look(&home.open(), 3..4), [Some(3)]);
+fn rule_17_a_child_is_killed_hundreds_of_times_and_leaves_a_prefix_of_what_it_did() {
+    let mut deaths = Deaths::default();
+    for seed in 0..4 {
+        deaths.add(&kill_all(seed, 100, "").unwrap_or_else(|wrong| panic!("{wrong}")));
     }
+    println!("{deaths:?}");
+    // What the kills must have met to mean anything.
+    let Deaths { kills, midway, opening, open_ended, shortened, .. } = deaths;
+    assert_eq!(kills, 400);
+    assert!(midway > 100 && opening > 10 && open_ended > 100 && shortened > 100, "{deaths:?}");
 }
 
+/// What a kill shows of a mistake in the child, and does not find without it: these are the same lives.
 #[test]
-fn rule_17_a_layer_is_killed_again_and_again() {
-    let home = Home::file();
-    home.create(disk_of(SECTORS)).close().unwrap();
-    for _ in 0..3 {
-        kill_at(&home, 7, "durable 20");
-        let layer = home.open();
-        look(&layer, 0..SECTORS);
-        layer.clear().unwrap();
-        layer.close().unwrap();
+fn rule_17_the_kills_find_a_layer_that_keeps_less_than_it_says() {
+    let mistakes = [
+        Fault::FuaNotCommitted,
+        Fault::FlushDoesNothing,
+        Fault::FlushDropsTransaction,
+        Fault::RequestInSeveralTransactions,
+        Fault::JournalInMemory,
+        Fault::LogDeletedAtOpen,
+        Fault::GenerationStays,
+        Fault::CloseDropsUnmaps,
+        Fault::ClearNotCommitted,
+        Fault::UnmapForgets,
+    ];
+    for fault in mistakes {
+        let found = kill_all(0, 100, &format!("{fault:?}"));
+        let wrong = found.err().unwrap_or_else(|| panic!("{fault:?} was not found"));
+        println!("{fault:?}: {wrong}\n");
     }
-    let durable = kill_at(&home, 8, "durable 30");
-    let held = look(&home.open(), 0..SECTORS);
-    assert!(held_after(8, durable..=durable + 5000, &held).is_some());
 }
 
 /// What the disk of the commit below reads, before, after, and wherever it is cut.
