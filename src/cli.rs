@@ -13,6 +13,7 @@ mod check;
 mod gate;
 mod hostile;
 mod interrupt;
+mod live;
 mod minimize;
 mod place;
 mod plant;
@@ -47,6 +48,8 @@ enum Command {
     Replay(replay::Replay),
     Minimize(minimize::Minimize),
     Run(run::Run),
+    #[command(hide = true)]
+    Live(live::Live),
 }
 
 /// What the shell is told if a command was done.
@@ -92,6 +95,7 @@ impl Command {
             Self::Replay(replay) => replay.execute(),
             Self::Minimize(minimize) => minimize.execute(),
             Self::Run(run) => run.execute(),
+            Self::Live(live) => live.execute(),
         }
     }
 }

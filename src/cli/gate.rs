@@ -22,6 +22,7 @@ use super::{Verdict, interrupt, quietly};
 mod demands;
 mod findings;
 mod junit;
+mod kills;
 mod plan;
 mod progress;
 mod report;
@@ -56,6 +57,9 @@ pub(super) struct Gate {
     /// In how many states each script of the suite power-cuts is cut short, besides what strikes it
     #[arg(long, value_name = "N", default_value_t = 12)]
     states: u64,
+    /// Afterwards, kill 3000 processes while they work on real files, and compare what they leave
+    #[arg(long)]
+    deep: bool,
     #[command(flatten)]
     place: Place,
     /// Where to write what was found; made when it is needed
@@ -78,11 +82,15 @@ impl Gate {
         let json = self.json.as_deref().map(Output::create).transpose()?;
         let extent = self.time.map_or(Extent::Scripts(self.scripts), |time| Extent::Until(Instant::now() + time));
         let plan = Plan::new(self.seed, extent, base, self.suite, self.states);
-        let findings = Findings::new(self.failures, self.seed, format!("{}{}", self.place.options(), plant.option()));
+        let findings =
+            Findings::new(self.failures.clone(), self.seed, format!("{}{}", self.place.options(), plant.option()));
         let start = Instant::now();
         let jobs = worlds.len();
         let tallies = run(worlds, &plan, &findings, plant)?;
-        let report = Report::new(&plan, jobs, start.elapsed(), &tallies, findings.list());
+        let hunt = kills::Hunt { place: &self.place, failures: &self.failures, seed: self.seed, plant };
+        let time = start.elapsed();
+        let kills = self.deep.then(|| hunt.run(jobs)).transpose()?;
+        let report = Report::new(&plan, jobs, time, &tallies, findings.list()).with_kills(kills);
         junit.map_or(Ok(()), |out| out.write(&junit::text(&report)?))?;
         json.map_or(Ok(()), |out| out.write(&report.json()?))?;
         super::print(&text::text(&report))?;

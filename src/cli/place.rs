@@ -6,6 +6,7 @@ use clap::Args;
 use disklayer_sqlite::error::{Error, ErrorKind, Result};
 use disklayer_sqlite::harness::World;
 use disklayer_sqlite::layer::{FileDisk, LayerIo, Mode};
+use tempfile::TempDir;
 
 /// Syncs only cost time here, so memory is better.
 const MEMORY: &str = "/dev/shm";
@@ -23,12 +24,24 @@ pub(super) struct Place {
 impl Place {
     /// A new world.
     pub(super) fn world(&self) -> Result<World> {
-        let world = match (&self.dir, std::env::var_os("TMPDIR")) {
-            (Some(dir), _) => World::new(Some(dir)),
-            (None, Some(dir)) if !dir.is_empty() => World::new(Some(Path::new(&dir))),
-            (None, _) => World::new(Some(Path::new(MEMORY))).or_else(|_| World::new(Some(&std::env::temp_dir()))),
-        }?;
+        let world = self.somewhere(|dir| World::new(Some(dir)))?;
         Ok(self.base.iter().fold(world, |world, base| world.with_base(base.clone())))
+    }
+
+    /// A new directory in the same place, which goes with the value.
+    pub(super) fn directory(&self) -> Result<TempDir> {
+        let new = |dir: &Path| tempfile::Builder::new().prefix("disklayer-").tempdir_in(dir);
+        self.somewhere(|dir| {
+            new(dir).map_err(|e| Error::from_io(format!("making a directory in {}", dir.display()), e))
+        })
+    }
+
+    fn somewhere<T>(&self, make: impl Fn(&Path) -> Result<T>) -> Result<T> {
+        match (&self.dir, std::env::var_os("TMPDIR")) {
+            (Some(dir), _) => make(dir),
+            (None, Some(dir)) if !dir.is_empty() => make(Path::new(&dir)),
+            (None, _) => make(Path::new(MEMORY)).or_else(|_| make(&std::env::temp_dir())),
+        }
     }
 
     /// The size of the base in sectors of 512 bytes.

@@ -80,7 +80,7 @@ struct LastWords {
 }
 
 impl Series {
-    /// A new layer at `place`.
+    /// A new layer at `place`, whose name ends in `.dbhd`.
     ///
     /// # Errors
     ///
@@ -99,7 +99,7 @@ impl Series {
     ///
     /// # Errors
     ///
-    /// What is wrong with the file, in words. It stays as it was found.
+    /// What is wrong with the file, in words; [`Series::left`] has it as the child left it.
     pub fn kill_one(&mut self, life: Life, child: Command, deaths: &mut Deaths) -> Result<(), String> {
         let mut choices = SeedChoices::new(life.seed.rotate_left(32) ^ 1, life.number);
         let moment = Moment::draw(&mut choices);
@@ -116,6 +116,7 @@ impl Series {
             since.map(|(number, step)| format!("\n  {number}: {step}")).collect::<String>()
         };
         let told = |what: String| story(&format!("{what}\nwhat might be lost:{}", steps()));
+        self.keep_a_copy().map_err(|e| told(format!("copying the file: {e}")))?;
         // Half of the logs that are left over are the next child's to take in.
         let mode = if choices.percent(50) { Mode::ReadWrite } else { Mode::ReadOnly };
         let (held, identity) = look(&self.place, mode).map_err(|e| told(format!("opened {mode:?}: {e}")))?;
@@ -131,6 +132,21 @@ impl Series {
         deaths.shortened += u64::from(!past.is_latest(&held));
         deaths.steps += begun;
         (self.held, self.identity) = (held, identity);
+        Ok(())
+    }
+
+    /// Copies of the file and its log as the last child left them; the log's may not be there.
+    pub fn left(&self) -> [PathBuf; 2] {
+        ["left", "left-wal"].map(|extension| self.place.with_extension(extension))
+    }
+
+    fn keep_a_copy(&self) -> std::io::Result<()> {
+        for (from, to) in ["dbhd", "dbhd-wal"].map(|end| self.place.with_extension(end)).iter().zip(self.left()) {
+            match std::fs::copy(from, &to) {
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => drop(std::fs::remove_file(to)),
+                copied => drop(copied?),
+            }
+        }
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use disklayer_sqlite::error::{Error, ErrorKind, Result};
 use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
 
 use super::findings::Finding;
+use super::kills::Kills;
 use super::report::{Counts, Outcome, Report};
 
 pub(super) fn text(report: &Report) -> Result<String> {
@@ -11,6 +12,7 @@ pub(super) fn text(report: &Report) -> Result<String> {
     junit.set_time(std::time::Duration::from_secs_f64(report.seconds));
     junit.add_test_suites(report.suites.iter().map(|counts| suite(counts, &report.findings)));
     junit.add_test_suite(demands(report));
+    junit.add_test_suites(report.kills.iter().map(killed));
     junit.to_string().map_err(|e| Error::new(ErrorKind::Io, "writing the JUnit file").because(e))
 }
 
@@ -42,6 +44,18 @@ fn failed(name: String, message: &str, description: &str) -> TestCase {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
     status.set_message(message).set_description(description);
     TestCase::new(name, status)
+}
+
+/// That what killed processes left is what they may leave.
+fn killed(kills: &Kills) -> TestSuite {
+    let mut suite = TestSuite::new("kills");
+    suite.add_property(("kills", kills.kills.to_string().as_str()));
+    let name = "what a killed process leaves is a prefix";
+    suite.add_test_case(match kills.findings.first() {
+        None => TestCase::new(name, TestCaseStatus::success()),
+        Some(first) => failed(name.to_owned(), first.lines().next().unwrap_or_default(), &kills.findings.join("\n")),
+    });
+    suite
 }
 
 /// That a run was whole, and met what it must.

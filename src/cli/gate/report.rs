@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::super::{Verdict, interrupt};
 use super::demands::{self, Share};
 use super::findings::Finding;
+use super::kills::Kills;
 use super::plan::Plan;
 use super::tally::{Tallies, Tally};
 
@@ -47,6 +48,8 @@ pub(super) struct Report {
     pub(super) unmet: Vec<String>,
     /// Each kind of divergence once.
     pub(super) findings: Vec<Finding>,
+    /// Processes killed while they worked on a file; `null` unless asked for.
+    pub(super) kills: Option<Kills>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -153,7 +156,18 @@ impl Report {
             sights: Sight::ALL.iter().map(|&s| Seen { what: s.text(), count: exercise.seen(s) }).collect(),
             unmet,
             findings,
+            kills: None,
         }
+    }
+
+    pub(super) fn with_kills(mut self, kills: Option<Kills>) -> Self {
+        match &kills {
+            Some(kills) if !kills.findings.is_empty() => self.verdict = Outcome::Fail,
+            Some(_) if self.verdict == Outcome::Pass && interrupt::requested() => self.verdict = Outcome::Interrupted,
+            _ => {}
+        }
+        self.kills = kills;
+        self
     }
 
     pub(super) fn json(&self) -> Result<String> {

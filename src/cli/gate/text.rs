@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::super::table::{counted, name_and_numbers, rounded};
 use super::demands::percent;
 use super::findings::{Finding, MOST};
+use super::kills::Kills;
 use super::report::{Counts, LAYERS, Outcome, PowerCuts, Report};
 use disklayer_sqlite::harness::BUSY;
 
@@ -15,6 +16,7 @@ pub(super) fn text(report: &Report) -> String {
     }
     let parts = [suites(report), operations(report), sights(report), power_cuts(report), shares(report)];
     parts.iter().for_each(|part| text += &format!("\n{part}"));
+    report.kills.iter().for_each(|kills| text += &killed(kills));
     report.findings.iter().for_each(|finding| text += &format!("\n{}", told(finding)));
     if report.findings.len() >= MOST {
         let _ = writeln!(text, "\nStopped after {} kinds of divergence.", report.findings.len());
@@ -28,6 +30,7 @@ fn verdict(report: &Report) -> String {
     let found = match (report.verdict, total.divergences) {
         (Outcome::Pass, _) => String::new(),
         (Outcome::Interrupted, _) => ": interrupted, nothing found".to_owned(),
+        (Outcome::Fail, 0) if report.unmet.is_empty() => ": a kill was not survived".to_owned(),
         (Outcome::Fail, 0) => ": too little was exercised".to_owned(),
         (Outcome::Fail, times) => {
             let kinds = counted(report.findings.len() as u64, "kind");
@@ -121,6 +124,20 @@ fn shares(report: &Report) -> String {
         "  threads: {} groups of operations at once, {} overlapped, {} raced; {} changes of turn, {} orders tried",
         threads.groups, threads.overlapped, threads.raced, threads.switches, threads.orders
     );
+    text
+}
+
+/// The processes that were killed, and each file that was not as it may be.
+fn killed(kills: &Kills) -> String {
+    let Kills { kills, midway, opening, states_permitted, shortened, findings } = kills;
+    let mut text = format!(
+        "  {kills} processes killed at work: {midway} inside of an operation, {opening} while opening; {states_permitted} states \
+         permitted, {shortened} times the last operations were gone; {}\n",
+        counted(findings.len() as u64, "finding")
+    );
+    findings.iter().flat_map(|finding| [""].into_iter().chain(finding.lines())).for_each(|line| {
+        let _ = writeln!(text, "{}", format!("    {line}").trim_end());
+    });
     text
 }
 
