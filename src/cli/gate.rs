@@ -57,9 +57,12 @@ pub(super) struct Gate {
     /// In how many states each script of the suite power-cuts is cut short, besides what strikes it
     #[arg(long, value_name = "N", default_value_t = 12)]
     states: u64,
-    /// Afterwards, kill 3000 processes while they work on real files, and compare what they leave
+    /// Take longer: 3000 kills
     #[arg(long)]
     deep: bool,
+    /// Afterwards, kill so many processes while they work on real files, and compare what they leave
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    kills: Option<u64>,
     #[command(flatten)]
     place: Place,
     /// Where to write what was found; made when it is needed
@@ -89,7 +92,7 @@ impl Gate {
         let tallies = run(worlds, &plan, &findings, plant)?;
         let hunt = kills::Hunt { place: &self.place, failures: &self.failures, seed: self.seed, plant };
         let time = start.elapsed();
-        let kills = self.deep.then(|| hunt.run(jobs)).transpose()?;
+        let kills = self.kills.or(self.deep.then_some(kills::DEEP)).map(|kills| hunt.run(kills, jobs)).transpose()?;
         let report = Report::new(&plan, jobs, time, &tallies, findings.list()).with_kills(kills);
         junit.map_or(Ok(()), |out| out.write(&junit::text(&report)?))?;
         json.map_or(Ok(()), |out| out.write(&report.json()?))?;

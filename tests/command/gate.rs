@@ -84,6 +84,22 @@ fn junit_has_a_passed_test_for_every_suite() {
 }
 
 #[test]
+fn kills_are_counted_and_what_one_leaves_is_kept_if_it_is_wrong() {
+    let place = Place::new();
+    let report = place.report("--scripts 2 --kills 90");
+    assert_eq!((report["verdict"].as_str(), report["kills"]["kills"].as_u64()), (Some("pass"), Some(90)));
+    assert!(report["kills"]["midway"].as_u64() > Some(9), "{}", report["kills"]);
+    assert!(place.report("--scripts 2")["kills"].is_null());
+    let ran = place.run("gate --scripts 2 --kills 90 --jobs 1 --plant LogDeletedAtOpen --junit junit.xml");
+    ran.says_first(1, "FAIL");
+    assert!(ran.out.contains("a kill was not survived") && ran.out.contains("what might be lost:"), "{}", ran.out);
+    assert!(place.read("junit.xml").contains("what a killed process leaves is a prefix"));
+    let kept = std::fs::read_dir(place.path("failures")).expect("failures").next().expect("a finding").expect("a name");
+    let names: Vec<_> = std::fs::read_dir(kept.path()).expect("files").map(|file| file.expect("a name")).collect();
+    assert!(!names.is_empty() && names.len() <= 2, "{names:?}");
+}
+
+#[test]
 fn a_base_image_is_used_and_left_as_it_was() {
     let place = Place::new();
     // No number of sectors of 1024 bytes, and bytes that no script writes.

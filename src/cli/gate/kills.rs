@@ -1,5 +1,6 @@
 //! `gate --deep`: processes that are killed while they work on a real file (rule 17).
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -13,10 +14,14 @@ use serde::Serialize;
 use super::super::interrupt;
 use super::super::place::Place;
 use super::super::plant::Plant;
+use super::findings::MOST;
 
-/// How many are killed, and how many one after another on the same file.
-const KILLS: u64 = 3000;
+/// So many are killed by `--deep`.
+pub(super) const DEEP: u64 = 3000;
+/// So many one after another on the same file.
 const SERIES: u64 = 60;
+/// Fewer need not meet everything.
+const DEMANDS_FROM: u64 = 1000;
 
 /// What was killed, and what was found; a part of the JSON.
 #[derive(Serialize)]
@@ -42,22 +47,37 @@ pub(super) struct Hunt<'a> {
     pub(super) plant: Plant,
 }
 
+impl Kills {
+    /// What was not met and must be, in a sentence each: a kill that only ever hits a process at rest tests nothing.
+    pub(super) fn unmet(&self) -> Vec<String> {
+        let met = [
+            ("inside of an operation", self.midway),
+            ("while it opened the file", self.opening),
+            ("so that its last operations were gone", self.shortened),
+        ];
+        let never = met.iter().filter(|(_, times)| self.kills >= DEMANDS_FROM && *times == 0);
+        never.map(|(how, _)| format!("no process was killed {how}")).collect()
+    }
+}
+
 impl Hunt<'_> {
-    pub(super) fn run(&self, jobs: usize) -> Result<Kills> {
+    pub(super) fn run(&self, kills: u64, jobs: usize) -> Result<Kills> {
         let home = self.place.directory()?;
         let program = std::env::current_exe().map_err(|e| Error::from_io("looking for this program", e))?;
         let (next, all) = (AtomicU64::new(0), Mutex::new((Deaths::default(), Vec::new())));
-        let bar = ProgressBar::new(KILLS);
+        let bar = ProgressBar::new(kills);
         std::thread::scope(|scope| {
             let work = || {
                 loop {
                     let first = next.fetch_add(SERIES, Relaxed);
-                    if first >= KILLS || interrupt::requested() {
+                    let enough = || all.lock().unwrap_or_else(PoisonError::into_inner).1.len() >= MOST;
+                    if first >= kills || interrupt::requested() || enough() {
                         return Ok(());
                     }
+                    let lives = first..kills.min(first + SERIES);
                     let place = home.path().join(format!("{first}.dbhd"));
                     let mut deaths = Deaths::default();
-                    let found = self.series(&program, &place, first, &mut deaths, &bar)?;
+                    let found = self.series(&program, &place, lives, &mut deaths, &bar)?;
                     let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
                     all.0.add(&deaths);
                     all.1.extend(found);
@@ -83,12 +103,12 @@ impl Hunt<'_> {
         &self,
         program: &Path,
         place: &Path,
-        first: u64,
+        lives: Range<u64>,
         deaths: &mut Deaths,
         bar: &ProgressBar,
     ) -> Result<Option<String>> {
         let mut series = Series::new(place)?;
-        for number in first..first + SERIES {
+        for number in lives {
             if interrupt::requested() {
                 break;
             }
@@ -109,7 +129,7 @@ impl Hunt<'_> {
         let to: PathBuf = self.failures.join(format!("killed-{}-{}", life.seed, life.number));
         let copied = std::fs::create_dir_all(&to).and_then(|()| {
             series.left().iter().filter(|file| file.exists()).try_for_each(|file| {
-                let name = file.file_name().unwrap_or_default().to_string_lossy().replace(".left", "");
+                let name = file.file_name().unwrap_or_default().to_string_lossy().replace(".left", ".dbhd");
                 std::fs::copy(file, to.join(name)).map(drop)
             })
         });

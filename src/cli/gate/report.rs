@@ -161,8 +161,9 @@ impl Report {
     }
 
     pub(super) fn with_kills(mut self, kills: Option<Kills>) -> Self {
+        self.unmet.extend(kills.iter().flat_map(Kills::unmet));
         match &kills {
-            Some(kills) if !kills.findings.is_empty() => self.verdict = Outcome::Fail,
+            Some(kills) if !kills.findings.is_empty() || !self.unmet.is_empty() => self.verdict = Outcome::Fail,
             Some(_) if self.verdict == Outcome::Pass && interrupt::requested() => self.verdict = Outcome::Interrupted,
             _ => {}
         }
