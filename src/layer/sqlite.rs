@@ -33,6 +33,7 @@ mod forge;
 mod journal;
 mod layout;
 mod log;
+mod moved;
 #[cfg(feature = "planted-faults")]
 mod races;
 mod rows;

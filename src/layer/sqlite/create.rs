@@ -161,14 +161,18 @@ fn put_over(draft: &Path, path: &Path, files: &dyn FileSystem) -> Result<()> {
         Err(error) if matches!(error.kind(), ErrorKind::NotADisk | ErrorKind::Corrupt) => None,
         Err(error) => return Err(error),
     };
-    let renamed = match old {
+    let shm = beside(path, "-shm");
+    match old {
         Some(old) => {
-            let renamed = rename(draft, path, files);
+            // Before it has its name, or it would be that of whoever opens the new file at once.
+            let renamed = remove_if_there(&shm, files).and_then(|()| rename(draft, path, files));
             old.close().and(renamed)
         }
-        None => remove_log(path, files).and_then(|()| rename(draft, path, files)),
-    };
-    remove_if_there(&beside(path, "-shm"), files).and(renamed)
+        None => {
+            remove_if_there(&shm, files)?;
+            remove_log(path, files).and_then(|()| rename(draft, path, files))
+        }
+    }
 }
 
 fn rename(from: &Path, to: &Path, files: &dyn FileSystem) -> Result<()> {

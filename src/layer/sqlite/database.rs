@@ -8,7 +8,7 @@ use rusqlite::ffi::ErrorCode;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
-use super::{Location, MemoryFile, Mode, journal};
+use super::{Location, MemoryFile, Mode, journal, moved};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
 use crate::layer::{FileSystem, Found};
@@ -186,7 +186,12 @@ fn connect_file(path: &Path, mode: Mode, files: &dyn FileSystem) -> Result<Conne
     };
     // The first read takes the lock: shared for a reader, exclusive for the writer.
     conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(failed)?;
-    Ok(conn)
+    // While this waited for the lock the file may have been replaced, and what is locked is the old one. From here on
+    // nobody replaces it.
+    match moved::has_moved(&conn) {
+        true => Err(Error::new(ErrorKind::Busy, format!("opening {}: it is being replaced", path.display()))),
+        false => Ok(conn),
+    }
 }
 
 /// SQLite's advice for files from strangers (sqlite.org/security.html), and no waiting for locks.
