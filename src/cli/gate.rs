@@ -54,8 +54,9 @@ pub(super) struct Gate {
     /// Only this suite; more than once for several [default: all]
     #[arg(long, value_name = "SUITE", value_parser = suite)]
     suite: Vec<Suite>,
-    /// In how many states each script of the suite power-cuts is cut short, besides what strikes it
-    #[arg(long, value_name = "N", default_value_t = 12)]
+    /// For each script of the suite power-cuts: in how many states another one is cut short (every eighth is, in as
+    /// many more)
+    #[arg(long, value_name = "N", default_value_t = 20)]
     states: u64,
     /// Take longer: 3000 kills
     #[arg(long)]

@@ -10,6 +10,8 @@ use disklayer_sqlite::script::{Profile, Script, SeedChoices, Suite};
 const CHUNK: u64 = 32;
 /// Scripts whose every end is tried have at most so many operations, and other seeds.
 const EXPLORED_OPS: u64 = 16;
+/// One script in so many of the suite of power cuts is explored.
+const EXPLORED_EVERY: u64 = 8;
 const EXPLORED: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// How far a run goes.
@@ -27,7 +29,7 @@ pub(super) struct Plan {
     pub(super) base: Option<u64>,
     /// If given, only these.
     suites: Vec<Suite>,
-    /// Into so many states each script of power cuts is cut.
+    /// So many states for each script of power cuts.
     pub(super) states: u64,
     next: AtomicU64,
 }
@@ -65,6 +67,13 @@ impl Plan {
     /// Whether a run has every suite, so that it can be asked what it has met.
     pub(super) fn is_whole(&self) -> bool {
         self.suites.is_empty()
+    }
+
+    /// How many states the script of power cuts `case` is cut to. A few scripts in many states tell as much as many in
+    /// a few, and take less time.
+    pub(super) fn states_of(&self, case: u64) -> Option<u64> {
+        let nth = if self.is_whole() { case / CHUNK } else { case };
+        (self.states > 0 && nth.is_multiple_of(EXPLORED_EVERY)).then_some(self.states * EXPLORED_EVERY)
     }
 
     /// A script of power cuts is short: what matters is in how many ways it ends.

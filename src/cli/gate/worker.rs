@@ -41,8 +41,10 @@ fn run(
     tallies: &mut Tallies,
 ) -> Result<Summary, Box<Divergence>> {
     let summary = prove(&plan.script(case), world)?;
-    if suite == Suite::PowerCuts && plan.states > 0 {
-        tallies.explored.add(&explore(&plan.explored(case), world, plan.states, case)?);
+    if suite == Suite::PowerCuts
+        && let Some(states) = plan.states_of(case)
+    {
+        tallies.explored.add(&explore(&plan.explored(case), world, states, case)?);
     }
     Ok(summary)
 }
