@@ -56,7 +56,7 @@ pub(super) struct Gate {
     suite: Vec<Suite>,
     /// For each script of the suite power-cuts: in how many states another one is cut short (every eighth is, in as
     /// many more)
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 22)]
     states: u64,
     /// Take longer: 3000 kills
     #[arg(long)]

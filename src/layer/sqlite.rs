@@ -6,8 +6,7 @@
 //!
 //! - Changes gather in one SQLite transaction; a flush commits it with `synchronous=FULL`, which syncs the log. So a
 //!   power cut leaves the state after some prefix of the requests, and never less than the last flush.
-//! - A request of several rows is a savepoint: it is all there or not at all.
-//! - The writer holds SQLite's exclusive lock from open to close; readers share theirs.
+//! - A request of several rows is a savepoint. The writer's lock is exclusive from open to close; readers share.
 //! - A layer that can no longer vouch for every acknowledged byte refuses everything until it is reopened.
 
 use std::fmt;

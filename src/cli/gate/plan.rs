@@ -58,8 +58,7 @@ impl Plan {
             _ if !self.suites.is_empty() => turn(&self.suites, case),
             nth @ 30.. => turn(&Suite::STRUCK, nth),
             29 => Suite::Threads,
-            nth @ 20.. => turn(&[Suite::Stacks, Suite::Caches, Suite::Caches], nth),
-            nth @ 18.. => turn(&[Suite::Layers, Suite::Stacks], nth),
+            nth @ 12.. => turn(&[Suite::Layers, Suite::Stacks, Suite::Caches, Suite::Layers], nth),
             nth => turn(&Suite::CALM, nth),
         }
     }

@@ -60,7 +60,7 @@ fn swarm(profile: &Profile, choices: &mut impl Choices) -> Shape {
         layers.iter_mut().for_each(|layer| spoil(layer, choices));
     }
     put_base(&mut layers, profile, sector_size);
-    let medium = if choices.percent(44) { Medium::Files } else { Medium::Memory };
+    let medium = if choices.percent(39) { Medium::Files } else { Medium::Memory };
     let dirty_limit = match profile.suite {
         Suite::PowerCuts | Suite::FailingDrive if choices.percent(50) => {
             Some(choices.below(16) * u64::from(sector_size))
