@@ -54,9 +54,9 @@ pub(super) struct Gate {
     /// Only this suite; more than once for several [default: all]
     #[arg(long, value_name = "SUITE", value_parser = suite)]
     suite: Vec<Suite>,
-    /// For each script of the suite power-cuts: in how many states another one is cut short (every eighth is, in as
+    /// For each script of the suite power-cuts: in how many states another one is cut short (every fourth is, in as
     /// many more)
-    #[arg(long, value_name = "N", default_value_t = 22)]
+    #[arg(long, value_name = "N", default_value_t = 46)]
     states: u64,
     /// Take longer: 3000 kills
     #[arg(long)]

@@ -8,10 +8,12 @@ use disklayer_sqlite::script::{Profile, Script, SeedChoices, Suite};
 
 /// So many scripts are taken at once.
 const CHUNK: u64 = 32;
+/// After so many scripts the suites begin anew.
+const CYCLE: u64 = 64;
 /// Scripts whose every end is tried have at most so many operations, and other seeds.
 const EXPLORED_OPS: u64 = 16;
 /// One script in so many of the suite of power cuts is explored.
-const EXPLORED_EVERY: u64 = 8;
+const EXPLORED_EVERY: u64 = 4;
 const EXPLORED: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// How far a run goes.
@@ -54,11 +56,11 @@ impl Plan {
     /// The suite of script `case`: they take turns, and those that take longer have fewer of them.
     pub(super) fn suite(&self, case: u64) -> Suite {
         let turn = |suites: &[Suite], nth: u64| suites[(nth % suites.len() as u64) as usize];
-        match case % CHUNK {
+        match case % CYCLE {
             _ if !self.suites.is_empty() => turn(&self.suites, case),
-            nth @ 30.. => turn(&Suite::STRUCK, nth),
-            29 => Suite::Threads,
-            nth @ 12.. => turn(&[Suite::Layers, Suite::Stacks, Suite::Caches, Suite::Layers], nth),
+            nth @ 62.. => turn(&Suite::STRUCK, nth),
+            61 => Suite::Threads,
+            nth @ 18.. => turn(&[Suite::Layers, Suite::Stacks, Suite::Caches, Suite::Layers], nth),
             nth => turn(&Suite::CALM, nth),
         }
     }
@@ -71,7 +73,7 @@ impl Plan {
     /// How many states the script of power cuts `case` is cut to. A few scripts in many states tell as much as many in
     /// a few, and take less time.
     pub(super) fn states_of(&self, case: u64) -> Option<u64> {
-        let nth = if self.is_whole() { case / CHUNK } else { case };
+        let nth = if self.is_whole() { case / CYCLE } else { case };
         (self.states > 0 && nth.is_multiple_of(EXPLORED_EVERY)).then_some(self.states * EXPLORED_EVERY)
     }
 
