@@ -137,6 +137,8 @@ in Scripts:
     CommitDoesNotNote,
     /// Commit: zeroed sectors are not copied down.
     CommitSkipsZeroes,
+    /// Commit: extents of zeros are not copied down.
+    CommitSkipsZeroedExtents,
     /// Commit: the last run of sectors is not copied down.
     CommitMissesLastRun,
     /// Commit: what is already in the lower layer is not overwritten.

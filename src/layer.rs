@@ -33,8 +33,8 @@ pub use ram::RamDiskLayer;
 #[cfg(feature = "harness")]
 pub use sqlite::{Attack, Effect, Reached};
 pub use sqlite::{
-    Checkup, Existing, FormatOnAttachSqliteDiskLayer, FormatParams, IncompleteFormatParams, Location, MemoryFile, Mode,
-    Options, Salvaged, SqliteDiskLayer, check, salvage,
+    Checkup, Existing, Format, FormatOnAttachSqliteDiskLayer, FormatParams, IncompleteFormatParams, Location,
+    MemoryFile, Mode, Options, Salvaged, SqliteDiskLayer, check, salvage,
 };
 
 /// What a disk does with unmapped sectors.
@@ -163,6 +163,12 @@ pub trait LayerIo: Send + Sync {
     /// The first run of present sectors at or after `sector`, which may be shorter than the run is.
     fn next_extent(&self, sector: u64) -> Result<Option<Range<u64>>>;
 
+    /// Up to where the present sectors from `sector` on are known to be zeros without reading them; `sector` itself if
+    /// that is not known.
+    fn zeroed_until(&self, sector: u64) -> Result<u64> {
+        Ok(sector)
+    }
+
     /// Forgets every sector, in one transaction.
     fn clear(&self) -> Result<()> {
         Err(Error::new(ErrorKind::Unsupported, "this layer holds every sector and cannot be emptied"))
@@ -249,6 +255,9 @@ impl LayerIo for Arc<dyn LayerIo> {
     }
     fn next_extent(&self, sector: u64) -> Result<Option<Range<u64>>> {
         (**self).next_extent(sector)
+    }
+    fn zeroed_until(&self, sector: u64) -> Result<u64> {
+        (**self).zeroed_until(sector)
     }
     fn clear(&self) -> Result<()> {
         (**self).clear()

@@ -38,6 +38,7 @@
 //! ```
 
 use crate::geometry::Geometry;
+use crate::layer::Format;
 use crate::strike::Strike;
 
 mod choices;
@@ -91,6 +92,10 @@ pub struct Shape {
     pub read_only: bool,
     /// SQLite layers commit when more than this many bytes wait for a flush.
     pub dirty_limit: Option<u64>,
+    /// The format of SQLite layers.
+    pub format: Format,
+    /// Bytes of their pages, in format 1.
+    pub page_size: u32,
     /// Top first.
     pub layers: Vec<LayerShape>,
 }
@@ -152,6 +157,14 @@ impl LayerShape {
 }
 
 impl Shape {
+    /// The usual size of pages, in bytes.
+    pub const PAGE_SIZE: u32 = 4096;
+
+    /// In how many sectors at a time format 1 stores what it is given: off multiples of it a request has edges inside.
+    pub fn unit(&self) -> u64 {
+        u64::from(8 * self.page_size / self.sector_size).clamp(1, 64)
+    }
+
     /// What is struck is compared whole each time, and all of it lies in memory.
     const LARGEST_STRUCK: u64 = 4096;
 
@@ -168,6 +181,8 @@ impl Shape {
             medium: Medium::Memory,
             read_only: false,
             dirty_limit: None,
+            format: Format::NEWEST,
+            page_size: Self::PAGE_SIZE,
             layers,
         }
     }

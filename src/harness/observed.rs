@@ -85,6 +85,10 @@ impl LayerIo for Observed {
         self.layer.next_extent(sector)
     }
 
+    fn zeroed_until(&self, sector: u64) -> Result<u64> {
+        self.layer.zeroed_until(sector)
+    }
+
     fn clear(&self) -> Result<()> {
         self.layer.clear()
     }

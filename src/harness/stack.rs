@@ -129,6 +129,7 @@ impl<W: BorrowMut<World>> StackSubject<W> {
     pub fn create(shape: &Shape, mut world: W) -> Result<Self> {
         let mut options = world.borrow_mut().options();
         options.dirty_limit = shape.dirty_limit.unwrap_or(options.dirty_limit);
+        (options.format, options.page_size) = (shape.format, shape.page_size);
         let mut parts = Vec::new();
         let mut layers = Vec::new();
         let mut below: Option<DiskLayerMetadata> = None;
@@ -173,7 +174,7 @@ impl<W: BorrowMut<World>> StackSubject<W> {
         let Home::Sqlite(_) = top.home else { return Ok(()) };
         let len = next.shape.sector_count * u64::from(self.sector_size);
         let format = FormatParams { logically_read_only: false, len, sector_size: self.sector_size };
-        let (place, existing) = self.world.borrow_mut().place(self.medium);
+        let (place, existing) = self.world.borrow_mut().place(self.medium, &self.options);
         let stranger = SqliteDiskLayer::create(place, format, existing, &self.options)?;
         let top = self.parts[0].open(Reopen::Writable, self.sector_size, &self.options)?;
         let layers = vec![self.parts[0].configure(top, ParentCheck::Verify), LayerConfiguration::new(stranger)];
@@ -252,7 +253,7 @@ impl<W: BorrowMut<World>> Subject for StackSubject<W> {
         let counters = Arc::default();
         let (shape, home, layer): (_, _, Box<dyn LayerAttach>) = match pushed {
             Pushed::Sqlite => {
-                let (place, existing) = self.world.borrow_mut().place(self.medium);
+                let (place, existing) = self.world.borrow_mut().place(self.medium, &self.options);
                 let shape = LayerShape { diff: true, ..LayerShape::new(LayerKind::Sqlite, count) };
                 let format = IncompleteFormatParams::default();
                 let attach = FormatOnAttachSqliteDiskLayer::new(place.clone(), format, existing, self.options.clone());

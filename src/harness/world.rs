@@ -1,5 +1,6 @@
 //! Where scripts run: a directory of their own, databases in memory, and identities that come from the script alone.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,15 +10,15 @@ use tempfile::TempDir;
 use super::Threads;
 use crate::drive::{Drive, Image};
 use crate::error::{Error, Result};
-use crate::layer::{Existing, Location, MemoryFile, Options};
+use crate::layer::{Existing, Format, Location, MemoryFile, Options};
 use crate::script::Medium;
 
 /// The surroundings of one script after another. Files go with the next script, and the directory with the world.
 pub struct World {
     dir: TempDir,
     files: Vec<PathBuf>,
-    memory: Vec<MemoryFile>,
-    in_use: usize,
+    /// By format and size of pages, which a database keeps: those of each, and how many of them are in use.
+    memory: HashMap<(Format, u32), (Vec<MemoryFile>, usize)>,
     draws: Arc<AtomicU64>,
     base: Option<PathBuf>,
     drive: Option<Drive>,
@@ -41,8 +42,7 @@ impl World {
         Ok(Self {
             dir,
             files: Vec::new(),
-            memory: Vec::new(),
-            in_use: 0,
+            memory: HashMap::new(),
             draws,
             base: None,
             drive: None,
@@ -84,7 +84,7 @@ impl World {
                 let _ = std::fs::remove_file(name);
             }
         }
-        self.in_use = 0;
+        self.memory.values_mut().for_each(|(_, in_use)| *in_use = 0);
         self.on_drive = false;
         self.draws.store(0, Ordering::Relaxed);
     }
@@ -102,16 +102,17 @@ impl World {
     }
 
     /// A place for a new database.
-    pub(super) fn place(&mut self, medium: Medium) -> (Location, Existing) {
+    pub(super) fn place(&mut self, medium: Medium, options: &Options) -> (Location, Existing) {
         match medium {
             Medium::Files => (Location::File(self.new_file("dbhd")), Existing::Keep),
             Medium::Memory if self.on_drive => (Location::File(self.new_file("dbhd")), Existing::Keep),
             Medium::Memory => {
-                if self.in_use == self.memory.len() {
-                    self.memory.push(MemoryFile::default());
+                let (memory, in_use) = self.memory.entry((options.format, options.page_size)).or_default();
+                if *in_use == memory.len() {
+                    memory.push(MemoryFile::default());
                 }
-                self.in_use += 1;
-                ((&self.memory[self.in_use - 1]).into(), Existing::Replace)
+                *in_use += 1;
+                ((&memory[*in_use - 1]).into(), Existing::Replace)
             }
         }
     }

@@ -24,11 +24,14 @@ use crate::layer::{
 use crate::sync::{Mutex, MutexGuard};
 
 mod attach;
+mod blob;
 mod check;
+mod clusters;
 mod create;
 mod database;
 #[cfg(feature = "harness")]
 mod forge;
+mod format;
 mod journal;
 mod layout;
 mod log;
@@ -45,6 +48,7 @@ pub use attach::FormatOnAttachSqliteDiskLayer;
 pub use check::{Checkup, Salvaged, check, salvage};
 #[cfg(feature = "harness")]
 pub use forge::{Attack, Effect, Reached};
+pub use format::Format;
 use session::Session;
 
 /// How a file is opened.
@@ -88,6 +92,11 @@ pub struct IncompleteFormatParams {
 /// What the caller may choose beyond the format.
 #[derive(Clone)]
 pub struct Options {
+    /// The format of new files; what there is keeps its own.
+    pub format: Format,
+    /// Bytes of a page of new files of format 1, and of the blocks that they keep sectors in: a power of two from 512
+    /// to 32768. Small ones suit small random writes, large ones long transfers.
+    pub page_size: u32,
     /// Changes are committed, with a sync, when more than this many bytes wait for a flush.
     pub dirty_limit: u64,
     /// SQLite keeps about so many bytes of pages in memory; what a longer transaction changes goes to the log early.
@@ -100,7 +109,14 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { dirty_limit: 16 << 20, cache_bytes: 2 << 20, identities: None, file_system: Arc::new(Native) }
+        Self {
+            format: Format::default(),
+            page_size: 4096,
+            dirty_limit: 16 << 20,
+            cache_bytes: 2 << 20,
+            identities: None,
+            file_system: Arc::new(Native),
+        }
     }
 }
 
@@ -212,7 +228,7 @@ impl SqliteDiskLayer {
         options: &Options,
     ) -> Result<Self> {
         let geometry = Geometry::from_len(format.len, format.sector_size)?;
-        let meta = schema::Meta::new(format.logically_read_only, geometry);
+        let meta = schema::Meta::new(format.logically_read_only, geometry, options.format, options.page_size)?;
         create::create(&location, &meta, parent, existing, options)?;
         Self::open(location, Mode::ReadWrite, options)
     }
@@ -247,6 +263,9 @@ impl SqliteDiskLayer {
         let mut state = self.state();
         let State::Open(session) = &mut *state else { return Err(self.refusal(&state)) };
         let result = work(session);
+        if result.is_err() {
+            session.let_go();
+        }
         if session.has_lost_changes() {
             state.fail();
         }
@@ -342,6 +361,13 @@ impl LayerIo for SqliteDiskLayer {
             return Ok(None);
         }
         self.with(|session| session.next_extent(sector))
+    }
+
+    fn zeroed_until(&self, sector: u64) -> Result<u64> {
+        match sector < self.geometry.sector_count() {
+            true => self.with(|session| session.zeroed_until(sector)),
+            false => Ok(sector),
+        }
     }
 
     fn clear(&self) -> Result<()> {

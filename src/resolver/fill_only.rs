@@ -63,6 +63,10 @@ impl LayerIo for FillOnly {
         self.cache.next_extent(sector)
     }
 
+    fn zeroed_until(&self, sector: u64) -> Result<u64> {
+        self.cache.zeroed_until(sector)
+    }
+
     fn clear(&self) -> Result<()> {
         self.refuse(0..self.metadata().geometry.sector_count())
     }

@@ -4,7 +4,8 @@
 //! what was touched before, one either side of each. Each script switches some kinds of operation and some biases off
 //! (swarm testing: Groce and others, ISSTA 2012), because what is always done hides what shows without it.
 
-use super::{Choices, Content, Op, OpKind, Pushed, Reopen, Script, Target};
+use super::{Choices, Content, LayerKind, Op, OpKind, Pushed, Reopen, Script, Target};
+use crate::layer::Format;
 use crate::request::{Below, Durability};
 
 mod shape;
@@ -119,6 +120,10 @@ struct Author {
     /// Sizes of the layers in sectors, top first, as far as the author can tell.
     sizes: Vec<u64>,
     sector_size: u32,
+    /// Zeros are remembered in extents, by every layer that may have to; else in rows, one for each sector.
+    remembers_extents: bool,
+    /// What the format stores as one, in sectors.
+    unit: u64,
     kinds: Vec<(u64, OpKind)>,
     read_only: bool,
     just_reopened: bool,
@@ -135,6 +140,7 @@ struct Likes {
     ends: bool,
     recent: bool,
     sixty_four: bool,
+    units: bool,
     layers: bool,
     special_content: bool,
 }
@@ -146,6 +152,7 @@ impl Author {
             ends: like(85),
             recent: like(85),
             sixty_four: like(50),
+            units: like(60),
             layers: like(60),
             special_content: like(80),
         };
@@ -154,6 +161,8 @@ impl Author {
             profile: *profile,
             sizes: shape.layers.iter().map(|layer| layer.sector_count).collect(),
             sector_size: shape.sector_size,
+            remembers_extents: shape.format == Format::One && shape.layers.iter().all(|l| l.kind != LayerKind::Ram),
+            unit: shape.unit(),
             read_only: shape.read_only,
             just_reopened: false,
             next_stamp: 1,
@@ -261,16 +270,21 @@ impl Author {
 
     fn unmap(&mut self, choices: &mut impl Choices) -> Op {
         let target = self.target(choices);
-        let longest = if self.long_unmaps { u64::MAX } else { 512 };
+        let longest = if self.long_unmaps || self.remembers(u64::MAX) { u64::MAX } else { 512 };
         let (sector, count) = self.range(self.size_of(target), longest, choices);
         match target {
             Target::Disk => Op::Unmap { sector, count },
             Target::Layer(layer) => {
-                // Remembering costs a row for each sector in format 0.
-                let below = if count <= 4096 && choices.percent(60) { Below::Something } else { Below::Nothing };
+                let below =
+                    if self.remembers(count) && choices.percent(60) { Below::Something } else { Below::Nothing };
                 Op::UnmapLayer { layer, sector, count, below }
             }
         }
+    }
+
+    /// Whether a layer may have to remember so many zeroed sectors.
+    fn remembers(&self, count: u64) -> bool {
+        self.remembers_extents || count <= 4096
     }
 
     fn odd(&mut self, choices: &mut impl Choices) -> Op {
@@ -300,7 +314,9 @@ impl Author {
         }
         self.sizes.insert(0, self.sizes[0]);
         self.long_unmaps = false;
-        Op::Push(choices.weighted(&[(3, Pushed::Sqlite), (1, Pushed::Ram)]))
+        let pushed = choices.weighted(&[(3, Pushed::Sqlite), (1, Pushed::Ram)]);
+        self.remembers_extents &= pushed == Pushed::Sqlite;
+        Op::Push(pushed)
     }
 
     /// Where a request goes on a layer or disk of `size` sectors, and how long it is.
@@ -361,6 +377,7 @@ impl Author {
             0 if self.likes.ends => 0,
             1..=4 if self.likes.ends => self.sizes[choices.below(self.sizes.len() as u64) as usize],
             5 if self.likes.sixty_four => choices.below(size / 64 + 1) * 64,
+            6 | 7 if self.likes.units => choices.below(size / self.unit + 1) * self.unit,
             _ if size > 1 << 32 => choices.below(size >> 32) << 32,
             _ => choices.below(size),
         }

@@ -2,7 +2,8 @@
 
 use std::iter::once;
 
-use super::{Content, LayerKind, LayerShape, Line, Medium, Op, Reopen, Script, Target};
+use super::{Content, LayerKind, LayerShape, Line, Medium, Op, Reopen, Script, Shape, Target};
+use crate::layer::Format;
 use crate::request::Durability;
 
 impl Script {
@@ -52,6 +53,8 @@ impl Script {
         with(&|script| script.shape.sector_size = 512);
         with(&|script| script.shape.read_only = false);
         with(&|script| script.shape.dirty_limit = None);
+        with(&|script| script.shape.page_size = Shape::PAGE_SIZE);
+        with(&|script| script.shape.format = Format::NEWEST);
         with(&|script| script.begin_at_once());
         for index in 0..self.shape.layers.len() {
             for layer in self.shape.layers[index].simpler() {

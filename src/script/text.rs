@@ -6,6 +6,7 @@ use std::str::FromStr;
 use super::{Content, LayerKind, LayerShape, Line, Medium, Op, Pushed, Reopen, Script, Shape, Target};
 use crate::error::{Error, ErrorKind, Result};
 use crate::geometry::Geometry;
+use crate::layer::Format;
 use crate::request::{Below, Durability};
 
 mod strike;
@@ -95,6 +96,12 @@ impl fmt::Display for Shape {
         let flags = [(self.medium == Medium::Memory, " in-memory"), (self.read_only, " read-only")];
         flags.iter().filter(|(on, _)| *on).try_for_each(|(_, flag)| f.write_str(flag))?;
         self.dirty_limit.map_or(Ok(()), |limit| write!(f, " dirty-limit {limit}"))?;
+        if self.format != Format::NEWEST {
+            write!(f, " format {}", self.format.version())?;
+        }
+        if self.page_size != Self::PAGE_SIZE {
+            write!(f, " pages {}", self.page_size)?;
+        }
         self.layers.iter().try_for_each(|layer| write!(f, "\n{layer}"))
     }
 }
@@ -198,14 +205,34 @@ impl<'a> Words<'a> {
     fn disk(&mut self) -> Result<Shape> {
         let sector_size = self.number("a sector size in bytes")?;
         Geometry::new(1, sector_size).map_err(|_| self.wrong("a power of two from 512 to 65536"))?;
-        let mut shape =
-            Shape { sector_size, medium: Medium::Files, read_only: false, dirty_limit: None, layers: Vec::new() };
+        let mut shape = Shape {
+            sector_size,
+            medium: Medium::Files,
+            read_only: false,
+            dirty_limit: None,
+            format: Format::NEWEST,
+            page_size: Shape::PAGE_SIZE,
+            layers: Vec::new(),
+        };
         while let Some(word) = self.words.next() {
             match word {
                 "in-memory" => shape.medium = Medium::Memory,
                 "read-only" => shape.read_only = true,
                 "dirty-limit" => shape.dirty_limit = Some(self.number("a number of bytes")?),
-                _ => return Err(self.wrong("`in-memory`, `read-only` or `dirty-limit BYTES`")),
+                "format" => {
+                    let format = Format::of_version(self.number("the number of a format")?);
+                    shape.format = format.ok_or_else(|| self.wrong("format 0 or 1"))?;
+                }
+                "pages" => {
+                    shape.page_size = self.number("a size of pages in bytes")?;
+                    if !shape.page_size.is_power_of_two() || !(512..=32768).contains(&shape.page_size) {
+                        return Err(self.wrong("pages of a power of two from 512 to 32768 bytes"));
+                    }
+                }
+                _ => {
+                    let what = "`in-memory`, `read-only`, `dirty-limit BYTES`, `format N` or `pages BYTES`";
+                    return Err(self.wrong(what));
+                }
             }
         }
         Ok(shape)

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
-use crate::layer::{Durability, LayerIo, Presence, SectorMarker};
+use crate::layer::{Below, Durability, LayerIo, Presence, SectorMarker};
 
 /// Commit copies this many bytes at a time.
 const CHUNK: u64 = 1 << 20;
@@ -151,6 +151,15 @@ fn move_down(stack: &Stack) -> Result<()> {
             && from > 0
         {
             break;
+        }
+        let zeroed = top.zeroed_until(extent.start).map_err(|e| e.at_layer(0))?;
+        if zeroed > extent.start && !planted(Fault::CommitSkipsZeroedExtents) {
+            // However long: copying it would take as long as the disk is large.
+            lower.unmap(extent.start, zeroed - extent.start, Below::Something).map_err(|e| e.at_layer(1))?;
+        }
+        if zeroed > extent.start {
+            from = zeroed;
+            continue;
         }
         let part = extent.start..extent.end.min(extent.start + chunk);
         let last = planted(Fault::CommitBufferNotCleared).then(|| buf.clone());

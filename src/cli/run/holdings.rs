@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use disklayer_sqlite::error::{Error, ErrorKind, Result};
-use disklayer_sqlite::layer::{Access, LayerIo, Presence, SectorMarker};
+use disklayer_sqlite::layer::{Access, Format, LayerIo, Presence, SectorMarker};
 use disklayer_sqlite::oracle::Oracle;
 use disklayer_sqlite::script::{LayerKind, LayerShape, Medium, Shape};
 use disklayer_sqlite::stack::{DiskAccess, LayeredDisk};
@@ -23,6 +23,8 @@ pub(super) fn shape(disk: &LayeredDisk) -> Shape {
         medium: Medium::Files,
         read_only: disk.access() == DiskAccess::ReadOnly,
         dirty_limit: None,
+        format: Format::NEWEST,
+        page_size: Shape::PAGE_SIZE,
         layers: layers(disk).enumerate().map(|(index, layer)| layer_shape(disk, index, &*layer)).collect(),
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn create_layer(
             return Ok((Home::File(path), io));
         }
         LayerKind::Sqlite => {
-            let (place, existing) = world.place(shape.medium);
+            let (place, existing) = world.place(shape.medium, options);
             let io: Arc<dyn LayerIo> = match layer.diff {
                 true => {
                     let format =

@@ -71,8 +71,8 @@ fn tells_of_the_file(error: &Error) -> bool {
 
 fn look(path: &Path, options: &Options, checkup: &mut Checkup) -> Result<()> {
     let mut database = Database::connect(&Location::from(path), Mode::ReadOnly, &*options.file_system)?;
-    let judged =
-        schema::inspect(&database.conn).and_then(|_| structure::check(&database.conn, path, &*options.file_system));
+    let judged = schema::inspect(&database.conn)
+        .and_then(|found| structure::check(&database.conn, found.stored, path, &*options.file_system));
     if let Err(error) = judged {
         if !tells_of_the_file(&error) {
             return Err(error);

@@ -33,14 +33,15 @@ pub(super) fn create(
         schema::write(conn, meta, &Lineage { uuid, generation, parent })
     };
     match location {
-        Location::Memory(file) => create_in_memory(file, existing, write),
-        Location::File(path) => create_file(path, existing, &*options.file_system, write)
+        Location::Memory(file) => create_in_memory(file, meta, existing, write),
+        Location::File(path) => create_file(path, meta, existing, &*options.file_system, write)
             .map_err(|e| e.in_context(format!("creating {}", path.display()))),
     }
 }
 
 fn create_in_memory(
     file: &MemoryFile,
+    meta: &Meta,
     existing: Existing,
     write: impl FnOnce(&Connection) -> Result<()>,
 ) -> Result<()> {
@@ -49,6 +50,7 @@ fn create_in_memory(
         None => {
             let conn = Connection::open_in_memory().map_err(failed)?;
             conn.set_prepared_statement_cache_capacity(STATEMENTS);
+            meta.shape_pages(&conn)?;
             conn
         }
         Some(conn) if existing == Existing::Keep => {
@@ -68,6 +70,7 @@ fn create_in_memory(
 
 fn create_file(
     path: &Path,
+    meta: &Meta,
     existing: Existing,
     files: &dyn FileSystem,
     write: impl FnOnce(&Connection) -> Result<()>,
@@ -76,7 +79,7 @@ fn create_file(
     let path = &files.follow(path);
     let occupied = check_place(path, existing, files)?;
     let draft = reserve_draft(path, files)?;
-    let made = make_draft(&draft, files, write).and_then(|()| match occupied {
+    let made = make_draft(&draft, meta, files, write).and_then(|()| match occupied {
         Occupied::No => put_new(&draft, path, files),
         Occupied::Yes => put_over(&draft, path, files),
     });
@@ -115,11 +118,17 @@ fn check_place(path: &Path, existing: Existing, files: &dyn FileSystem) -> Resul
     }
 }
 
-fn make_draft(draft: &Path, files: &dyn FileSystem, write: impl FnOnce(&Connection) -> Result<()>) -> Result<()> {
+fn make_draft(
+    draft: &Path,
+    meta: &Meta,
+    files: &dyn FileSystem,
+    write: impl FnOnce(&Connection) -> Result<()>,
+) -> Result<()> {
     let failed = |e| sql_error("writing the new file", e);
     let conn = connect_with(draft, OpenFlags::default(), files).map_err(failed)?;
     // Nobody else knows the draft; who has it locked all the same will not let go of it soon.
     conn.busy_timeout(Duration::ZERO).map_err(failed)?;
+    meta.shape_pages(&conn)?;
     // Nobody looks at the draft until it is whole and synced, so it needs no journal.
     conn.execute_batch("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF; BEGIN")
         .map_err(failed)?;

@@ -101,10 +101,10 @@ fn judge(path: &Path, files: &dyn FileSystem) -> Result<()> {
         conn.deserialize_read_exact(MAIN_DB, &image[..], image.len(), true).map_err(failed)?;
         guard(&mut conn).map_err(failed)?;
     }
-    schema::inspect(&conn)?;
+    let stored = schema::inspect(&conn)?.stored;
     match len_of(path, files)? > structure::LOOKED_AT {
         true => Ok(()),
-        false => structure::fits(&conn),
+        false => structure::fits(&conn, stored),
     }
 }
 

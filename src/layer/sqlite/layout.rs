@@ -2,16 +2,30 @@
 
 use std::ops::Range;
 
-use rusqlite::Connection;
+use rusqlite::{CachedStatement, Connection, Params};
 
+use super::database::sql_error;
 use crate::error::Result;
+use crate::fault::{Fault, planted};
 use crate::layer::{Below, SectorMarker};
 
-/// How many statements a change takes; several need a savepoint around them.
+/// What undoes a change that failed halfway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Statements {
-    One,
-    Several,
+pub(super) enum Undo {
+    /// It is one statement, and SQLite undoes it.
+    Statement,
+    /// A savepoint around it.
+    Savepoint,
+    /// It was looked at before it began, and only a failing drive stops it: then the layer is to be opened again.
+    Reopening,
+}
+
+/// A change, as far as it matters to what undoes it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Change<'a> {
+    Store(&'a Range<u64>),
+    Unmap(&'a Range<u64>),
+    Clear,
 }
 
 /// Sectors in tables. Ranges have been checked and are not empty; a transaction is open for every change.
@@ -31,9 +45,31 @@ pub(super) trait Layout: Send {
     /// The first run of present sectors at or after `sector`.
     fn next_extent(&self, conn: &Connection, sector: u64) -> Result<Option<Range<u64>>>;
 
+    /// Up to where sectors are known to be zeros from `sector` on.
+    fn zeroed_until(&self, _conn: &Connection, sector: u64) -> Result<u64> {
+        Ok(sector)
+    }
+
     /// Forgets everything.
     fn clear(&self, conn: &Connection) -> Result<()>;
 
-    /// The statements that a write of `range` takes.
-    fn statements(&self, range: &Range<u64>) -> Statements;
+    /// What undoes a change that fails.
+    fn undo(&self, change: Change<'_>) -> Undo;
+
+    /// Keeps nothing open that would keep a transaction from ending.
+    fn let_go(&self) {}
+}
+
+pub(super) fn prepare<'a>(conn: &'a Connection, sql: &str) -> Result<CachedStatement<'a>> {
+    conn.prepare_cached(sql).map_err(|e| sql_error("preparing a statement", e))
+}
+
+pub(super) fn execute(statement: &mut CachedStatement<'_>, params: impl Params) -> Result<usize> {
+    statement.execute(params).map_err(|e| sql_error("changing sectors", e))
+}
+
+pub(super) fn is_zero(data: &[u8]) -> bool {
+    let data = if planted(Fault::ZeroTestLooksAtHead) { &data[..64] } else { data };
+    // Sectors are powers of two; whole words at a time is what the compiler makes quick.
+    data.chunks_exact(64).all(|chunk| chunk.iter().fold(0, |all, byte| all | byte) == 0)
 }

@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use rusqlite::types::ValueRef;
-use rusqlite::{CachedStatement, Connection, Params, params};
+use rusqlite::{Connection, params};
 
 use super::database::sql_error;
-use super::layout::{Layout, Statements};
+use super::layout::{Change, Layout, Undo, execute, is_zero, prepare};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
 use crate::layer::{Below, SectorMarker};
@@ -174,26 +174,12 @@ impl Layout for Rows {
         execute(&mut prepare(conn, sql)?, []).map(drop)
     }
 
-    fn statements(&self, range: &Range<u64>) -> Statements {
-        match range.end - range.start {
-            1 => Statements::One,
-            _ => Statements::Several,
+    fn undo(&self, change: Change<'_>) -> Undo {
+        match change {
+            Change::Store(range) if range.end - range.start > 1 => Undo::Savepoint,
+            Change::Store(_) | Change::Unmap(_) | Change::Clear => Undo::Statement,
         }
     }
-}
-
-fn prepare<'a>(conn: &'a Connection, sql: &str) -> Result<CachedStatement<'a>> {
-    conn.prepare_cached(sql).map_err(|e| sql_error("preparing a statement", e))
-}
-
-fn execute(statement: &mut CachedStatement<'_>, params: impl Params) -> Result<usize> {
-    statement.execute(params).map_err(|e| sql_error("changing sectors", e))
-}
-
-fn is_zero(data: &[u8]) -> bool {
-    let data = if planted(Fault::ZeroTestLooksAtHead) { &data[..64] } else { data };
-    // Sectors are powers of two; whole words at a time is what the compiler makes quick.
-    data.chunks_exact(64).all(|chunk| chunk.iter().fold(0, |all, byte| all | byte) == 0)
 }
 
 fn describe(value: ValueRef<'_>) -> String {

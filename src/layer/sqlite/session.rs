@@ -7,10 +7,9 @@ use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::database::{Database, sql_error};
-use super::layout::{Layout, Statements};
-use super::rows::Rows;
+use super::layout::{Change, Layout, Undo};
 use super::schema::{self, Lineage};
-use super::{Location, Mode, Options, structure};
+use super::{Location, Mode, Options, format, structure};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
 use crate::geometry::Geometry;
@@ -67,7 +66,7 @@ impl Session {
         let mut database = Database::connect(location, mode, &*options.file_system)?;
         match Self::take_over(&mut database, location, mode, options) {
             Ok((contents, access)) => Ok(Self {
-                layout: Box::new(Rows { sector_size: contents.geometry.sector_size() }),
+                layout: contents.stored.layout(contents.geometry),
                 geometry: contents.geometry,
                 access,
                 lineage: contents.lineage,
@@ -95,7 +94,7 @@ impl Session {
     ) -> Result<(schema::Contents, Access)> {
         let contents = schema::inspect(&database.conn)?;
         if let Location::File(path) = location {
-            structure::check(&database.conn, path, &*options.file_system)?;
+            structure::check(&database.conn, contents.stored, path, &*options.file_system)?;
             database.trust()?;
             database.limit_cache(options.cache_bytes)?;
         }
@@ -124,6 +123,11 @@ impl Session {
         self.lineage.and_then(|lineage| lineage.parent)
     }
 
+    /// After a failure SQLite is only well again when nothing holds a transaction open.
+    pub(super) fn let_go(&self) {
+        self.layout.let_go();
+    }
+
     /// Whether acknowledged changes are gone. A full or failing disk may make SQLite roll back all of the transaction,
     /// whatever statement met it: one that only reads, too.
     pub(super) fn has_lost_changes(&self) -> bool {
@@ -139,35 +143,39 @@ impl Session {
         self.layout.next_extent(&self.database.conn, sector)
     }
 
+    pub(super) fn zeroed_until(&self, sector: u64) -> Result<u64> {
+        self.layout.zeroed_until(&self.database.conn, sector)
+    }
+
     pub(super) fn write(&mut self, range: Range<u64>, data: &[u8]) -> Result<()> {
         self.change_generation()?;
         if planted(Fault::RequestInSeveralTransactions) {
             let size = self.geometry.sector_size() as usize;
             for (sector, data) in range.zip(data.chunks_exact(size)) {
-                self.change(data.len() as u64, Statements::One, |layout, conn| {
+                self.change(data.len() as u64, Undo::Statement, |layout, conn| {
                     layout.write(conn, sector..sector + 1, data)
                 })?;
                 self.commit()?;
             }
             return Ok(());
         }
-        let statements = self.layout.statements(&range);
-        self.change(data.len() as u64, statements, |layout, conn| layout.write(conn, range, data))
+        let undo = self.layout.undo(Change::Store(&range));
+        self.change(data.len() as u64, undo, |layout, conn| layout.write(conn, range, data))
     }
 
     pub(super) fn fill(&mut self, range: Range<u64>, data: &[u8]) -> Result<()> {
         if planted(Fault::FillLiftsSeal) {
             self.generation = Generation::Changed;
         }
-        let statements = self.layout.statements(&range);
-        self.change(data.len() as u64, statements, |layout, conn| layout.fill(conn, range, data))
+        let undo = self.layout.undo(Change::Store(&range));
+        self.change(data.len() as u64, undo, |layout, conn| layout.fill(conn, range, data))
     }
 
     /// A fill that replaces what is there.
     #[cfg(feature = "planted-faults")]
     pub(super) fn fill_over(&mut self, range: Range<u64>, data: &[u8]) -> Result<()> {
-        let statements = self.layout.statements(&range);
-        self.change(data.len() as u64, statements, |layout, conn| layout.write(conn, range, data))
+        let undo = self.layout.undo(Change::Store(&range));
+        self.change(data.len() as u64, undo, |layout, conn| layout.write(conn, range, data))
     }
 
     pub(super) fn unmap(&mut self, range: Range<u64>, below: Below) -> Result<()> {
@@ -176,12 +184,14 @@ impl Session {
         let bytes = (range.end - range.start).saturating_mul(self.geometry.sector_size().into());
         let uncounted = planted(Fault::CloseDropsUnmaps) || planted(Fault::FlushSkippedWhenUncounted);
         let bytes = if uncounted { 0 } else { bytes };
-        self.change(bytes, Statements::One, |layout, conn| layout.unmap(conn, range, below))
+        let undo = self.layout.undo(Change::Unmap(&range));
+        self.change(bytes, undo, |layout, conn| layout.unmap(conn, range, below))
     }
 
     pub(super) fn clear(&mut self) -> Result<()> {
         self.change_generation()?;
-        self.change(0, Statements::One, |layout, conn| layout.clear(conn))?;
+        let undo = self.layout.undo(Change::Clear);
+        self.change(0, undo, |layout, conn| layout.clear(conn))?;
         if planted(Fault::ClearNotCommitted) { Ok(()) } else { self.commit() }
     }
 
@@ -218,6 +228,7 @@ impl Session {
             false => self.commit(),
             true => self.execute("ROLLBACK"),
         };
+        self.layout.let_go();
         let closed = self.database.close();
         if planted(Fault::CloseFailureUntold) {
             return closed;
@@ -239,6 +250,7 @@ impl Session {
 
     /// Lets go of the file without what is not yet committed.
     pub(super) fn abandon(self) {
+        self.layout.let_go();
         // The failure that led here is the one that is reported.
         let _ = self.database.close();
     }
@@ -258,7 +270,7 @@ impl Session {
     fn change(
         &mut self,
         bytes: u64,
-        statements: Statements,
+        undo: Undo,
         work: impl FnOnce(&dyn Layout, &Connection) -> Result<()>,
     ) -> Result<()> {
         self.take_back()?;
@@ -268,17 +280,27 @@ impl Session {
         if self.database.conn.is_autocommit() {
             self.execute("BEGIN IMMEDIATE")?;
         }
-        if statements == Statements::Several {
+        if undo == Undo::Savepoint {
             self.execute("SAVEPOINT request")?;
         }
         let mut result = work(&*self.layout, &self.database.conn);
-        if statements == Statements::Several {
-            if result.is_err() && !self.database.conn.is_autocommit() {
-                self.has_lost_changes |= self.execute("ROLLBACK TO request").is_err();
+        match undo {
+            Undo::Statement => {}
+            Undo::Savepoint => {
+                if result.is_err() && !self.database.conn.is_autocommit() {
+                    self.has_lost_changes |= self.execute("ROLLBACK TO request").is_err();
+                }
+                if !self.database.conn.is_autocommit() {
+                    result = result.and(self.execute("RELEASE request"));
+                }
             }
-            if !self.database.conn.is_autocommit() {
-                result = result.and(self.execute("RELEASE request"));
+            // What is damaged was seen before anything was changed.
+            Undo::Reopening if result.as_ref().is_err_and(|e| e.kind() != ErrorKind::Corrupt) => {
+                // Nothing else is in the transaction: it can go.
+                let undone = self.dirty == 0 && self.execute("ROLLBACK").is_ok();
+                self.has_lost_changes |= !undone;
             }
+            Undo::Reopening => {}
         }
         result?;
         self.dirty = self.dirty.saturating_add(bytes);
@@ -303,7 +325,9 @@ impl Session {
         }
     }
 
+    /// Begins, ends or divides a transaction.
     fn execute(&self, sql: &str) -> Result<()> {
+        self.layout.let_go();
         let failed = |e| sql_error(sql, e);
         self.database.conn.prepare_cached(sql).and_then(|mut s| s.execute([])).map(drop).map_err(failed)
     }
@@ -354,7 +378,7 @@ impl Session {
         self.execute("BEGIN IMMEDIATE")?;
         let written = match self.has_identity_table {
             true => schema::write_lineage(&self.database.conn, &lineage),
-            false => self.execute(schema::IDENTITY).and_then(|()| schema::write_lineage(&self.database.conn, &lineage)),
+            false => self.execute(format::IDENTITY).and_then(|()| schema::write_lineage(&self.database.conn, &lineage)),
         };
         if let Err(error) = written {
             self.has_lost_changes |= !self.database.conn.is_autocommit() && self.execute("ROLLBACK").is_err();

@@ -9,6 +9,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::database::sql_error;
+use super::format::Stored;
 use super::schema::corrupt;
 use super::{journal, log};
 use crate::error::Result;
@@ -23,7 +24,7 @@ pub(super) const LOOKED_AT: u64 = 8 << 20;
 /// # Errors
 ///
 /// `Corrupt`, with what SQLite says of the first misfit.
-pub(super) fn check(conn: &Connection, path: &Path, files: &dyn FileSystem) -> Result<()> {
+pub(super) fn check(conn: &Connection, stored: Stored, path: &Path, files: &dyn FileSystem) -> Result<()> {
     let number = |sql| {
         let found = conn.prepare_cached(sql).and_then(|mut s| s.query_row([], |row| row.get::<_, i64>(0)));
         found.map(|number| number as u64).map_err(|e| sql_error("looking at the pages", e))
@@ -34,7 +35,7 @@ pub(super) fn check(conn: &Connection, path: &Path, files: &dyn FileSystem) -> R
     }
     match pages.saturating_mul(page_size) > LOOKED_AT || planted(Fault::StructureUnchecked) {
         true => Ok(()),
-        false => fits(conn),
+        false => fits(conn, stored),
     }
 }
 
@@ -54,13 +55,16 @@ fn check_length(pages: u64, page_size: u64, path: &Path, files: &dyn FileSystem)
 }
 
 /// Asks SQLite to look at every page.
-pub(super) fn fits(conn: &Connection) -> Result<()> {
+pub(super) fn fits(conn: &Connection, stored: Stored) -> Result<()> {
     let misfit: String = conn
         .prepare_cached("PRAGMA quick_check(1)")
         .and_then(|mut check| check.query_row([], |row| row.get(0)))
         .map_err(|e| sql_error("looking at the pages", e))?;
     match misfit.as_str() {
-        "ok" => records(conn),
+        "ok" => match stored {
+            Stored::Rows => records(conn),
+            Stored::Clusters(_) => clusters(conn),
+        },
         misfit => Err(corrupt(misfit.trim_start_matches("*** in database main ***").trim())),
     }
 }
@@ -77,5 +81,19 @@ fn records(conn: &Connection) -> Result<()> {
     match fit.map_err(|e| sql_error("looking at the rows", e))? {
         Some(false) => Err(corrupt("table sectors has rows of another")),
         _ => Ok(()),
+    }
+}
+
+/// Whether the rows of format 1 have values of their types, and no cluster is told of twice. What a row says of its
+/// sectors is judged when it is read.
+fn clusters(conn: &Connection) -> Result<()> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM clusters WHERE typeof(data) <> 'blob') \
+               OR EXISTS (SELECT 1 FROM zeros WHERE typeof(stop) <> 'integer' OR stop <= start \
+               OR stop >= (SELECT min(later.start) FROM zeros AS later WHERE later.start > zeros.start)) \
+               OR EXISTS (SELECT 1 FROM zeros JOIN clusters ON cluster >= start AND cluster < stop)";
+    let misfit = conn.prepare_cached(sql).and_then(|mut s| s.query_row([], |row| row.get::<_, bool>(0)));
+    match misfit.map_err(|e| sql_error("looking at the rows", e))? {
+        true => Err(corrupt("its clusters contradict one another")),
+        false => Ok(()),
     }
 }

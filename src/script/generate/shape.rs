@@ -1,6 +1,7 @@
 //! Stacks to do something to.
 
 use super::{Bias, Profile, Suite};
+use crate::layer::Format;
 use crate::script::{Choices, LayerKind, LayerShape, Medium, Shape};
 
 /// Over a base with more sectors than this no layer is filled from the start: each script would pay for all of them.
@@ -33,7 +34,8 @@ fn uniform(profile: &Profile, choices: &mut impl Choices) -> Shape {
     layers[..through].iter_mut().for_each(|layer| layer.write_through = true);
     put_base(&mut layers, profile, 512);
     let medium = if choices.percent(50) { Medium::Files } else { Medium::Memory };
-    Shape { sector_size: 512, medium, read_only: false, dirty_limit: None, layers }
+    let format = if choices.percent(50) { Format::One } else { Format::Original };
+    Shape { sector_size: 512, medium, read_only: false, dirty_limit: None, format, page_size: Shape::PAGE_SIZE, layers }
 }
 
 fn swarm(profile: &Profile, choices: &mut impl Choices) -> Shape {
@@ -67,7 +69,13 @@ fn swarm(profile: &Profile, choices: &mut impl Choices) -> Shape {
         }
         _ => None,
     };
-    Shape { sector_size, medium, read_only, dirty_limit, layers }
+    let format = choices.weighted(&[(3, Format::One), (2, Format::Original)]);
+    // Small pages make small clusters: their edges are met in small disks.
+    let page_size = match format {
+        Format::One => choices.weighted(&[(5, 512), (2, 1024), (4, Shape::PAGE_SIZE), (1, 16384)]),
+        Format::Original => Shape::PAGE_SIZE,
+    };
+    Shape { sector_size, medium, read_only, dirty_limit, format, page_size, layers }
 }
 
 fn layers(profile: &Profile, depth: u64, sector_size: u32, choices: &mut impl Choices) -> Vec<LayerShape> {

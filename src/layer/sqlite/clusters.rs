@@ -1,0 +1,237 @@
+//! Format 1: a row for each cluster of sectors, and extents of clusters that are zero as a whole.
+//!
+//! - A cluster's row is its *head* (which sectors are present, which have bytes, where each block's bytes are) and room
+//!   for some of its *blocks*; only what has bytes takes room, and room doubles when it must grow.
+//! - A block is as long as a page of SQLite's. A page that a row overflows into has four bytes of SQLite's own, so the
+//!   last four bytes of a block lie in the head, and the rest fills just one page: a block changes one page, not two.
+//! - A cluster has a row, or lies in an extent of `zeros`, or has no sector. What is zero as a whole has no row.
+//!
+//! `docs/format.md` is the specification.
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::blob::{Blob, Use};
+use super::database::sql_error;
+use super::layout::{Change, Layout, Undo, execute, is_zero, prepare};
+use crate::error::{Error, ErrorKind, Result};
+use crate::layer::{Below, SectorMarker};
+
+mod extent;
+mod head;
+mod row;
+mod shape;
+mod zeros;
+
+use head::{Head, LEN, TAIL};
+pub(super) use shape::Shape;
+use shape::{bits, runs};
+
+/// Sectors in rows of `clusters(cluster, data)`, and in the extents of `zeros(start, stop)`.
+pub(super) struct Clusters {
+    shape: Shape,
+    /// Open from request to request, until the transaction that it holds open is to end.
+    blob: RefCell<Option<Blob>>,
+}
+
+/// What becomes of sectors.
+#[derive(Clone, Copy)]
+enum Patch<'a> {
+    /// They get the bytes of a buffer, whose first sector is this one of the cluster.
+    Bytes(&'a [u8], u64),
+    Zeros,
+    Absent,
+}
+
+/// Which sectors a patch changes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Over {
+    All,
+    AbsentOnly,
+}
+
+/// What is known of a cluster before it is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Known {
+    Nothing,
+    NoRow,
+}
+
+impl Clusters {
+    pub(super) fn new(shape: Shape) -> Self {
+        Self { shape, blob: RefCell::new(None) }
+    }
+
+    /// Does `work` with the row of a cluster; `None` if it has none.
+    fn at_row<R>(
+        &self,
+        conn: &Connection,
+        cluster: u64,
+        used_for: Use,
+        work: impl FnOnce(&mut Blob) -> Result<R>,
+    ) -> Result<Option<R>> {
+        let mut kept = self.blob.borrow_mut();
+        let found = match kept.as_mut() {
+            Some(blob) if blob.used_for() == Use::Writing || used_for == Use::Reading => {
+                blob.seek(cluster as i64).map(|found| found.then_some(()))
+            }
+            _ => {
+                *kept = None;
+                let opened = Blob::open(conn, (c"clusters", c"data"), cluster as i64, used_for);
+                opened.map(|opened| opened.map(|blob| *kept = Some(blob)))
+            }
+        };
+        match (found, kept.as_mut()) {
+            (Ok(Some(())), Some(blob)) => work(blob).map(Some),
+            (result, _) => {
+                *kept = None;
+                result?;
+                drop(kept);
+                self.expect_no_row(conn, cluster).map(|()| None)
+            }
+        }
+    }
+
+    /// SQLite says that there is no such row of one whose value is no blob, too.
+    fn expect_no_row(&self, conn: &Connection, cluster: u64) -> Result<()> {
+        let mut statement = prepare(conn, "SELECT 1 FROM clusters WHERE cluster = ?1")?;
+        match statement.exists(params![cluster as i64]).map_err(|e| sql_error("looking for a cluster", e))? {
+            false => Ok(()),
+            true => Err(self.damaged(cluster, "its value is no blob")),
+        }
+    }
+
+    /// The head of the row that `blob` is at, and for how many blocks the row has room.
+    fn head(&self, blob: &mut Blob, cluster: u64) -> Result<(Head, usize)> {
+        let room = self.shape.room(blob.len()).ok_or_else(|| {
+            self.damaged(cluster, &format!("it is stored in {} bytes, which is no length of a row", blob.len()))
+        })?;
+        let mut bytes = [0; LEN];
+        blob.read(&mut bytes, 0)?;
+        let head = Head::decode(&bytes);
+        match head.is_sound(&self.shape, self.shape.sectors(cluster), room) {
+            true => Ok((head, room)),
+            false => Err(self.damaged(cluster, "its head contradicts itself")),
+        }
+    }
+
+    fn damaged(&self, cluster: u64, what: &str) -> Error {
+        Error::new(ErrorKind::Corrupt, format!("cluster {cluster} is damaged: {what}"))
+            .at_sector(self.shape.first_sector(cluster))
+    }
+
+    /// The clusters of `range` that have rows.
+    fn rows(&self, conn: &Connection, range: &Range<u64>) -> Result<Vec<u64>> {
+        let failed = |e| sql_error("looking for clusters", e);
+        let mut statement = prepare(conn, "SELECT cluster FROM clusters WHERE cluster >= ?1 AND cluster < ?2")?;
+        let rows = statement
+            .query_map(params![range.start as i64, range.end as i64], |row| row.get::<_, i64>(0))
+            .map_err(failed)?;
+        rows.map(|row| row.map(|cluster| cluster as u64).map_err(failed)).collect()
+    }
+
+    /// Patches every cluster that `range` touches; `data` begins at its start.
+    fn patch_all(&self, conn: &Connection, range: &Range<u64>, data: &[u8], over: Over) -> Result<()> {
+        let touched = self.shape.touched(range);
+        let rows = match touched.end - touched.start {
+            1 => None,
+            _ => Some(self.rows(conn, &touched)?),
+        };
+        for cluster in touched {
+            let part = self.shape.part(range, cluster);
+            let known = match &rows {
+                Some(rows) if rows.binary_search(&cluster).is_err() => Known::NoRow,
+                _ => Known::Nothing,
+            };
+            let at = (self.shape.first_sector(cluster) + part.start - range.start) as usize * self.shape.sector_size();
+            self.patch(conn, cluster, known, bits(part.clone()), over, Patch::Bytes(&data[at..], part.start))?;
+        }
+        Ok(())
+    }
+}
+
+impl Layout for Clusters {
+    fn read(&self, conn: &Connection, range: Range<u64>, buf: &mut [u8], marker: &mut SectorMarker) -> Result<()> {
+        let touched = self.shape.touched(&range);
+        if touched.end - touched.start == 1 {
+            if !self.read_row(conn, touched.start, &range, buf, marker)? {
+                self.read_zeros(conn, touched, &range, buf, marker)?;
+            }
+            return Ok(());
+        }
+        let mut next = touched.start;
+        for cluster in self.rows(conn, &touched)? {
+            if next < cluster {
+                self.read_zeros(conn, next..cluster, &range, buf, marker)?;
+            }
+            if !self.read_row(conn, cluster, &range, buf, marker)? {
+                return Err(self.damaged(cluster, "its row is found by its number only"));
+            }
+            next = cluster + 1;
+        }
+        match next < touched.end {
+            true => self.read_zeros(conn, next..touched.end, &range, buf, marker),
+            false => Ok(()),
+        }
+    }
+
+    fn write(&self, conn: &Connection, range: Range<u64>, data: &[u8]) -> Result<()> {
+        self.patch_all(conn, &range, data, Over::All)
+    }
+
+    fn fill(&self, conn: &Connection, range: Range<u64>, data: &[u8]) -> Result<()> {
+        self.patch_all(conn, &range, data, Over::AbsentOnly)
+    }
+
+    fn unmap(&self, conn: &Connection, range: Range<u64>, below: Below) -> Result<()> {
+        let patch = match below {
+            Below::Something => Patch::Zeros,
+            Below::Nothing => Patch::Absent,
+        };
+        let (touched, whole) = (self.shape.touched(&range), self.shape.covered(&range));
+        let last = (touched.end - touched.start > 1).then_some(touched.end - 1);
+        for cluster in [Some(touched.start), last].into_iter().flatten().filter(|cluster| !whole.contains(cluster)) {
+            self.patch(conn, cluster, Known::Nothing, bits(self.shape.part(&range, cluster)), Over::All, patch)?;
+        }
+        if whole.is_empty() {
+            return Ok(());
+        }
+        let mut delete = prepare(conn, "DELETE FROM clusters WHERE cluster >= ?1 AND cluster < ?2")?;
+        execute(&mut delete, params![whole.start as i64, whole.end as i64])?;
+        match below {
+            Below::Something => zeros::add(conn, whole),
+            Below::Nothing => zeros::remove(conn, whole),
+        }
+    }
+
+    fn next_extent(&self, conn: &Connection, sector: u64) -> Result<Option<Range<u64>>> {
+        self.next_present(conn, sector)
+    }
+
+    fn zeroed_until(&self, conn: &Connection, sector: u64) -> Result<u64> {
+        let cluster = self.shape.cluster_of(sector);
+        let extent = zeros::next(conn, cluster)?.filter(|extent| extent.start <= cluster);
+        Ok(extent.map_or(sector, |extent| self.shape.sectors_of(&extent).end))
+    }
+
+    fn clear(&self, conn: &Connection) -> Result<()> {
+        execute(&mut prepare(conn, "DELETE FROM clusters")?, [])?;
+        execute(&mut prepare(conn, "DELETE FROM zeros")?, []).map(drop)
+    }
+
+    fn undo(&self, change: Change<'_>) -> Undo {
+        match change {
+            Change::Store(range) | Change::Unmap(range) => {
+                let touched = self.shape.touched(range);
+                if touched.end - touched.start == 1 { Undo::Reopening } else { Undo::Savepoint }
+            }
+            Change::Clear => Undo::Savepoint,
+        }
+    }
+
+    fn let_go(&self) {
+        self.blob.replace(None);
+    }
+}
