@@ -101,6 +101,10 @@ pub struct Options {
     pub dirty_limit: u64,
     /// SQLite keeps about so many bytes of pages in memory; what a longer transaction changes goes to the log early.
     pub cache_bytes: u64,
+    /// So many bytes of a file are read through a mapping, which is quicker: for files that are trusted. If such a file is
+    /// cut short by somebody, or its drive fails, the process dies (SIGBUS) where it would have got an error. SQLite maps
+    /// 2 GiB at most.
+    pub mapped_bytes: u64,
     /// Where new identities and generations come from; SQLite's `randomblob` if not given.
     pub identities: Option<Arc<dyn Fn() -> u128 + Send + Sync>>,
     /// Where files are.
@@ -113,7 +117,8 @@ impl Default for Options {
             format: Format::default(),
             page_size: 4096,
             dirty_limit: 16 << 20,
-            cache_bytes: 2 << 20,
+            cache_bytes: 24 << 20,
+            mapped_bytes: 0,
             identities: None,
             file_system: Arc::new(Native),
         }

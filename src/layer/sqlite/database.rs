@@ -86,7 +86,16 @@ impl Database {
     /// Keeps at most about so many bytes of pages in memory.
     pub(super) fn limit_cache(&self, bytes: u64) -> Result<()> {
         let kib = i64::try_from(bytes / 1024).unwrap_or(i64::MAX).max(1);
-        self.conn.pragma_update(None, "cache_size", -kib).map_err(|e| sql_error("limiting the cache", e))
+        let limited = self.conn.pragma_update(None, "cache_size", -kib);
+        // What a savepoint may have to put back would go to a temporary file.
+        let limited = limited.and_then(|()| self.conn.pragma_update(None, "temp_store", "MEMORY"));
+        limited.map_err(|e| sql_error("limiting the cache", e))
+    }
+
+    /// Reads up to so many bytes of the file through a mapping.
+    pub(super) fn map(&self, bytes: u64) -> Result<()> {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.conn.pragma_update(None, "mmap_size", bytes).map_err(|e| sql_error("mapping the file", e))
     }
 
     /// Closing leaves the log alone: it goes by the file's name, which may be another file's by then.

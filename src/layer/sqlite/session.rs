@@ -97,6 +97,7 @@ impl Session {
             structure::check(&database.conn, contents.stored, path, &*options.file_system)?;
             database.trust()?;
             database.limit_cache(options.cache_bytes)?;
+            database.map(options.mapped_bytes)?;
         }
         database.accept(mode)?;
         let access = match contents.logically_read_only {
