@@ -81,4 +81,5 @@ impl Drop for Gate {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;

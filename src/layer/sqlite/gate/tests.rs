@@ -1,6 +1,6 @@
 //! Connections through one gate, on real files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use rusqlite::Connection;
@@ -20,9 +20,9 @@ fn made(directory: &TempDir) -> PathBuf {
     path
 }
 
-fn opened(path: &PathBuf, gather: u64) -> Database {
+fn opened(path: &Path, gather: u64) -> Database {
     let options = Options { gather, ..Options::default() };
-    let mut database = Database::connect(&Location::File(path.clone()), Mode::ReadWrite, &options).unwrap();
+    let mut database = Database::connect(&Location::from(path), Mode::ReadWrite, &options).unwrap();
     database.trust().unwrap();
     database.accept(Mode::ReadWrite).unwrap();
     database
