@@ -11,6 +11,7 @@ mod damage;
 mod failing_disk;
 mod flush;
 mod full_disk;
+mod gate;
 mod hostile;
 mod media;
 mod one_writer;

@@ -134,8 +134,9 @@ impl World {
         };
         let options = Options { identities: Some(Arc::new(draw)), ..Options::default() };
         match self.drive() {
-            // So little that a transaction of a few sectors reaches the log before it is committed.
-            Some(drive) => Options { file_system: Arc::new(drive.clone()), cache_bytes: 4096, ..options },
+            // So little that a transaction of a few sectors reaches the log before it is committed, in several writes
+            // of which some are of more than one frame.
+            Some(drive) => Options { file_system: Arc::new(drive.clone()), cache_bytes: 4096, gather: 9000, ..options },
             None => options,
         }
     }

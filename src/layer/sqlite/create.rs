@@ -34,7 +34,7 @@ pub(super) fn create(
     };
     match location {
         Location::Memory(file) => create_in_memory(file, meta, existing, write),
-        Location::File(path) => create_file(path, meta, existing, &*options.file_system, write)
+        Location::File(path) => create_file(path, meta, existing, options, write)
             .map_err(|e| e.in_context(format!("creating {}", path.display()))),
     }
 }
@@ -72,16 +72,17 @@ fn create_file(
     path: &Path,
     meta: &Meta,
     existing: Existing,
-    files: &dyn FileSystem,
+    options: &Options,
     write: impl FnOnce(&Connection) -> Result<()>,
 ) -> Result<()> {
+    let files = &*options.file_system;
     // What a link points at is replaced, not the link; SQLite puts its log beside that too.
     let path = &files.follow(path);
     let occupied = check_place(path, existing, files)?;
     let draft = reserve_draft(path, files)?;
     let made = make_draft(&draft, meta, files, write).and_then(|()| match occupied {
         Occupied::No => put_new(&draft, path, files),
-        Occupied::Yes => put_over(&draft, path, files),
+        Occupied::Yes => put_over(&draft, path, options),
     });
     let _ = files.remove(&draft);
     made
@@ -155,8 +156,9 @@ fn put_new(draft: &Path, path: &Path, files: &dyn FileSystem) -> Result<()> {
 }
 
 /// Puts the draft in the place of an old file that nobody else has open.
-fn put_over(draft: &Path, path: &Path, files: &dyn FileSystem) -> Result<()> {
-    let old = match Database::connect(&Location::File(path.to_owned()), Mode::ReadWrite, files) {
+fn put_over(draft: &Path, path: &Path, options: &Options) -> Result<()> {
+    let files = &*options.file_system;
+    let old = match Database::connect(&Location::File(path.to_owned()), Mode::ReadWrite, options) {
         Ok(old) if old.is_readonly() => {
             return Err(Error::new(ErrorKind::PermissionDenied, "the old file cannot be written to"));
         }

@@ -63,7 +63,7 @@ impl Identities {
 
 impl Session {
     pub(super) fn open(location: &Location, mode: Mode, options: &Options) -> Result<Self> {
-        let mut database = Database::connect(location, mode, &*options.file_system)?;
+        let mut database = Database::connect(location, mode, options)?;
         match Self::take_over(&mut database, location, mode, options) {
             Ok((contents, access)) => Ok(Self {
                 layout: contents.stored.layout(contents.geometry),
