@@ -26,6 +26,7 @@ use crate::sync::{Mutex, MutexGuard};
 mod attach;
 mod blob;
 mod check;
+mod checkpoint;
 mod clusters;
 mod create;
 mod database;
@@ -44,6 +45,7 @@ mod rows;
 mod scan;
 mod schema;
 mod session;
+mod shortcut;
 mod structure;
 
 pub use attach::FormatOnAttachSqliteDiskLayer;
@@ -53,6 +55,7 @@ pub use forge::{Attack, Effect, Reached};
 pub use format::Format;
 pub use options::Options;
 use session::Session;
+use shortcut::Shortcut;
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -138,6 +141,7 @@ pub struct SqliteDiskLayer {
     access: Access,
     location: Location,
     state: Mutex<State>,
+    shortcut: Option<Arc<Shortcut>>,
     #[cfg(feature = "planted-faults")]
     races: races::Races,
 }
@@ -203,6 +207,7 @@ impl SqliteDiskLayer {
         Self {
             geometry: session.geometry(),
             access: session.access(),
+            shortcut: session.shortcut(),
             location,
             state: Mutex::new(State::Open(Box::new(session))),
             #[cfg(feature = "planted-faults")]
@@ -271,6 +276,9 @@ impl LayerIo for SqliteDiskLayer {
         #[cfg(feature = "planted-faults")]
         if let Some(result) = self.racing_read(&range, buf, marker) {
             return result;
+        }
+        if self.shortcut.as_ref().is_some_and(|shortcut| shortcut.read(&range, buf, marker)) {
+            return Ok(());
         }
         self.with(|session| session.read(range, buf, marker)).map_err(|e| e.at_sector(sector))
     }

@@ -25,9 +25,8 @@ mod row;
 mod shape;
 mod zeros;
 
-use head::{Head, LEN, TAIL};
-pub(super) use shape::Shape;
-use shape::{bits, runs};
+pub(super) use head::{BLOCKS, Head, LEN, TAIL};
+pub(super) use shape::{Shape, bits, runs};
 
 /// Sectors in rows of `clusters(cluster, data)`, and in the extents of `zeros(start, stop)`.
 pub(super) struct Clusters {
@@ -229,6 +228,10 @@ impl Layout for Clusters {
             }
             Change::Clear => Undo::Savepoint,
         }
+    }
+
+    fn clusters(&self, range: &Range<u64>) -> Option<Range<u64>> {
+        Some(self.shape.touched(range))
     }
 
     fn let_go(&self) {

@@ -1,6 +1,7 @@
 //! Connections: how the file is opened, locked, and looked at before anything is touched.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -8,7 +9,7 @@ use rusqlite::ffi::ErrorCode;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, MAIN_DB, OpenFlags, OptionalExtension};
 
-use super::gate::Gate;
+use super::gate::{Anchor, Gate};
 use super::{Location, MemoryFile, Mode, Options, journal, moved};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
@@ -46,6 +47,11 @@ impl Database {
                 Ok(Self { conn, home: None, gate: gate.map(|gate| (gate, path.clone())) })
             }
         }
+    }
+
+    /// The file itself, if it is open to be written.
+    pub(super) fn file(&self) -> Option<Arc<Anchor>> {
+        self.gate.as_ref().and_then(|(gate, _)| gate.file())
     }
 
     #[cfg(test)]

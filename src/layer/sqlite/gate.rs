@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+pub(super) use below::{Anchor, LONGEST};
 use shared::Shared;
 
 use super::database::uri;
@@ -32,7 +33,7 @@ pub(super) struct Gate {
     vfs: String,
     token: u64,
     // Connections keep it too: they may outlive the gate.
-    _shared: Arc<Shared>,
+    shared: Arc<Shared>,
 }
 
 #[derive(Default)]
@@ -60,12 +61,17 @@ impl Gate {
         gates.last += 1;
         let token = gates.last;
         gates.open.insert(token, Arc::downgrade(&shared));
-        Some(Self { vfs, token, _shared: shared })
+        Some(Self { vfs, token, shared })
     }
 
     /// The VFS to open connections with.
     pub(super) fn vfs(&self) -> &str {
         &self.vfs
+    }
+
+    /// The file itself, to be read around SQLite once it is locked. Who keeps it keeps the lock.
+    pub(super) fn file(&self) -> Option<Arc<Anchor>> {
+        self.shared.anchor()
     }
 
     /// The name by which a file is opened through the gate.

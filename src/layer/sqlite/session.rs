@@ -6,9 +6,12 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use uuid::Uuid;
 
+use super::checkpoint::{Log, Whole};
 use super::database::{Database, sql_error};
+use super::format::Stored;
 use super::layout::{Change, Layout, Undo};
 use super::schema::{self, Lineage};
+use super::shortcut::Shortcut;
 use super::{Location, Mode, Options, format, structure};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
@@ -17,6 +20,8 @@ use crate::layer::{Access, Below, Identity, Parent, SectorMarker};
 
 pub(super) struct Session {
     database: Database,
+    log: Log,
+    shortcut: Option<Arc<Shortcut>>,
     layout: Box<dyn Layout>,
     geometry: Geometry,
     access: Access,
@@ -66,6 +71,8 @@ impl Session {
         let mut database = Database::connect(location, mode, options)?;
         match Self::take_over(&mut database, location, mode, options) {
             Ok((contents, access)) => Ok(Self {
+                log: Log::of(&mut database, options.log_limit)?,
+                shortcut: shortcut(&database, &contents),
                 layout: contents.stored.layout(contents.geometry),
                 geometry: contents.geometry,
                 access,
@@ -106,6 +113,11 @@ impl Session {
             false => Access::ReadWrite,
         };
         Ok((contents, access))
+    }
+
+    /// The way around this session.
+    pub(super) fn shortcut(&self) -> Option<Arc<Shortcut>> {
+        self.shortcut.clone()
     }
 
     pub(super) fn geometry(&self) -> Geometry {
@@ -153,30 +165,27 @@ impl Session {
         if planted(Fault::RequestInSeveralTransactions) {
             let size = self.geometry.sector_size() as usize;
             for (sector, data) in range.zip(data.chunks_exact(size)) {
-                self.change(data.len() as u64, Undo::Statement, |layout, conn| {
+                self.change(data.len() as u64, Change::Store(&(sector..sector + 1)), |layout, conn| {
                     layout.write(conn, sector..sector + 1, data)
                 })?;
                 self.commit()?;
             }
             return Ok(());
         }
-        let undo = self.layout.undo(Change::Store(&range));
-        self.change(data.len() as u64, undo, |layout, conn| layout.write(conn, range, data))
+        self.change(data.len() as u64, Change::Store(&range.clone()), |layout, conn| layout.write(conn, range, data))
     }
 
     pub(super) fn fill(&mut self, range: Range<u64>, data: &[u8]) -> Result<()> {
         if planted(Fault::FillLiftsSeal) {
             self.generation = Generation::Changed;
         }
-        let undo = self.layout.undo(Change::Store(&range));
-        self.change(data.len() as u64, undo, |layout, conn| layout.fill(conn, range, data))
+        self.change(data.len() as u64, Change::Store(&range.clone()), |layout, conn| layout.fill(conn, range, data))
     }
 
     /// A fill that replaces what is there.
     #[cfg(feature = "planted-faults")]
     pub(super) fn fill_over(&mut self, range: Range<u64>, data: &[u8]) -> Result<()> {
-        let undo = self.layout.undo(Change::Store(&range));
-        self.change(data.len() as u64, undo, |layout, conn| layout.write(conn, range, data))
+        self.change(data.len() as u64, Change::Store(&range.clone()), |layout, conn| layout.write(conn, range, data))
     }
 
     pub(super) fn unmap(&mut self, range: Range<u64>, below: Below) -> Result<()> {
@@ -185,14 +194,12 @@ impl Session {
         let bytes = (range.end - range.start).saturating_mul(self.geometry.sector_size().into());
         let uncounted = planted(Fault::CloseDropsUnmaps) || planted(Fault::FlushSkippedWhenUncounted);
         let bytes = if uncounted { 0 } else { bytes };
-        let undo = self.layout.undo(Change::Unmap(&range));
-        self.change(bytes, undo, |layout, conn| layout.unmap(conn, range, below))
+        self.change(bytes, Change::Unmap(&range.clone()), |layout, conn| layout.unmap(conn, range, below))
     }
 
     pub(super) fn clear(&mut self) -> Result<()> {
         self.change_generation()?;
-        let undo = self.layout.undo(Change::Clear);
-        self.change(0, undo, |layout, conn| layout.clear(conn))?;
+        self.change(0, Change::Clear, |layout, conn| layout.clear(conn))?;
         if planted(Fault::ClearNotCommitted) { Ok(()) } else { self.commit() }
     }
 
@@ -229,7 +236,7 @@ impl Session {
             false => self.commit(),
             true => self.execute("ROLLBACK"),
         };
-        self.layout.let_go();
+        self.let_go_of_file();
         let closed = self.database.close();
         if planted(Fault::CloseFailureUntold) {
             return closed;
@@ -249,9 +256,14 @@ impl Session {
         }
     }
 
+    fn let_go_of_file(&self) {
+        self.layout.let_go();
+        self.shortcut.iter().for_each(|shortcut| shortcut.close());
+    }
+
     /// Lets go of the file without what is not yet committed.
     pub(super) fn abandon(self) {
-        self.layout.let_go();
+        self.let_go_of_file();
         // The failure that led here is the one that is reported.
         let _ = self.database.close();
     }
@@ -264,16 +276,42 @@ impl Session {
         // SQLite may or may not have rolled back; only a new look at the file can tell what is there.
         self.has_lost_changes |= result.is_err() && !planted(Fault::CommitFailureForgotten);
         self.dirty = 0;
-        result
+        result?;
+        if self.log.is_long() {
+            self.checkpoint();
+        }
+        Ok(())
+    }
+
+    /// Copies the log into the file. What fails is tried again after the next commit: everything is durable in the log.
+    fn checkpoint(&mut self) {
+        if let Some(shortcut) = &self.shortcut {
+            shortcut.unsettle();
+        }
+        let is_whole = self.log.checkpoint(&self.database);
+        if let (Some(shortcut), Ok(Whole::Yes)) = (&self.shortcut, is_whole) {
+            shortcut.settle();
+        }
+    }
+
+    fn range_of(&self, change: Change<'_>) -> Range<u64> {
+        match change {
+            Change::Store(range) | Change::Unmap(range) => range.clone(),
+            Change::Clear => 0..self.geometry.sector_count(),
+        }
     }
 
     /// Runs a change inside the open transaction; on failure only this change is undone.
     fn change(
         &mut self,
         bytes: u64,
-        undo: Undo,
+        change: Change<'_>,
         work: impl FnOnce(&dyn Layout, &Connection) -> Result<()>,
     ) -> Result<()> {
+        let undo = self.layout.undo(change);
+        if let (Some(shortcut), Some(clusters)) = (&self.shortcut, self.layout.clusters(&self.range_of(change))) {
+            shortcut.touch(&clusters);
+        }
         self.take_back()?;
         if planted(Fault::FlushHandedOver) {
             self.commit()?;
@@ -379,7 +417,11 @@ impl Session {
         self.execute("BEGIN IMMEDIATE")?;
         let written = match self.has_identity_table {
             true => schema::write_lineage(&self.database.conn, &lineage),
-            false => self.execute(format::IDENTITY).and_then(|()| schema::write_lineage(&self.database.conn, &lineage)),
+            // A new table may have other pages moved.
+            false => {
+                self.shortcut.iter().for_each(|shortcut| shortcut.forget());
+                self.execute(format::IDENTITY).and_then(|()| schema::write_lineage(&self.database.conn, &lineage))
+            }
         };
         if let Err(error) = written {
             self.has_lost_changes |= !self.database.conn.is_autocommit() && self.execute("ROLLBACK").is_err();
@@ -396,6 +438,14 @@ impl Session {
             self.lineage = Some(lineage);
         }
         Ok(())
+    }
+}
+
+/// The way around SQLite, for a file that is open to be written and has clusters.
+fn shortcut(database: &Database, contents: &schema::Contents) -> Option<Arc<Shortcut>> {
+    match contents.stored {
+        Stored::Rows => None,
+        Stored::Clusters(shape) => Shortcut::over(database.file()?, &database.conn, shape).map(Arc::new),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The VFS that does the work: our calls out, as C.
 #![allow(unsafe_code, reason = "a VFS is a table of C functions, and this file's whole purpose is to call them")]
 
+use std::cell::UnsafeCell;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 
 use rusqlite::ffi;
@@ -53,8 +54,9 @@ impl Vfs {
     ///
     /// `name` is SQLite's own string for that file and lives as long as the file is open.
     pub(super) unsafe fn open(self, name: *const c_char, flags: c_int) -> Result<(File, c_int), Code> {
-        let mut memory = vec![0_u64; (self.table().szOsFile as usize).div_ceil(size_of::<u64>())].into_boxed_slice();
-        let file = memory.as_mut_ptr().cast::<ffi::sqlite3_file>();
+        let words = (self.table().szOsFile as usize).div_ceil(size_of::<u64>());
+        let memory: Box<[_]> = (0..words).map(|_| UnsafeCell::new(0_u64)).collect();
+        let file = UnsafeCell::raw_get(memory.as_ptr()).cast::<ffi::sqlite3_file>();
         let mut out_flags = 0;
         let open = self.table().xOpen.ok_or(ffi::SQLITE_CANTOPEN)?;
         // SAFETY: the memory is as large as the VFS wants and as aligned as SQLite's own would be, and it stays where
@@ -62,8 +64,8 @@ impl Vfs {
         let code = unsafe { open(self.0, name, file, flags, &raw mut out_flags) };
         // SAFETY: `open` has written the methods, or left the zero that was there.
         let is_open = unsafe { !(*file).pMethods.is_null() };
-        // A file that has methods is closed even if opening failed.
-        let file = is_open.then_some(File(memory));
+        // A file that has methods is closed even if opening failed; one that has none cannot be.
+        let file = is_open.then(|| File(memory));
         checked(code)?;
         file.map(|file| (file, out_flags)).ok_or(ffi::SQLITE_CANTOPEN)
     }
@@ -71,11 +73,11 @@ impl Vfs {
 
 /// An open file of the VFS that does the work; dropping closes it.
 #[derive(Debug)]
-pub(super) struct File(Box<[u64]>);
+pub(super) struct File(Box<[UnsafeCell<u64>]>);
 
 macro_rules! call {
     ($file:ident.$method:ident($($argument:expr),*)) => {{
-        let file = $file.0.as_mut_ptr().cast::<ffi::sqlite3_file>();
+        let file = UnsafeCell::raw_get($file.0.as_ptr()).cast::<ffi::sqlite3_file>();
         // SAFETY: the file is open, so it has methods; each gets that file and arguments of the kind that SQLite
         // passes: pointers to as many bytes as it is told, that live until the call returns.
         unsafe { (*(*file).pMethods).$method.map(|method| method(file, $($argument),*)) }
@@ -83,7 +85,7 @@ macro_rules! call {
 }
 
 impl File {
-    pub(super) fn read(&mut self, buf: &mut [u8], offset: u64) -> Result<(), Code> {
+    pub(super) fn read(&self, buf: &mut [u8], offset: u64) -> Result<(), Code> {
         debug_assert!(buf.len() <= LONGEST);
         let (to, len) = (buf.as_mut_ptr().cast(), buf.len() as c_int);
         checked(call!(self.xRead(to, len, offset as i64)).unwrap_or(ffi::SQLITE_IOERR_READ))
@@ -162,9 +164,9 @@ impl Drop for File {
     }
 }
 
-/// A file that is open to be locked, and for nothing else, whoever comes and goes meanwhile.
+/// A file that is open to be locked, and to be read around SQLite, whoever comes and goes meanwhile.
 #[derive(Debug)]
-pub(super) struct Anchor {
+pub(in crate::layer::sqlite) struct Anchor {
     // In this order: the file is closed before its name is freed.
     file: File,
     _name: Name,
@@ -195,7 +197,16 @@ impl Drop for Name {
     }
 }
 
+// SAFETY: all that is done to an anchor that is shared is to read. SQLite's VFS for unix and for windows reads at an
+// offset with one call of the system and keeps no place in the file; the simulated drive's has a lock of its own.
+unsafe impl Sync for Anchor {}
+
 impl Anchor {
+    /// Fills `buf`, of at most [`LONGEST`] bytes, with what lies at `offset`; false if it cannot be read.
+    pub(in crate::layer::sqlite) fn read(&self, buf: &mut [u8], offset: u64) -> bool {
+        self.file.read(buf, offset).is_ok()
+    }
+
     /// Locks the file against everybody else, or fails at once with `SQLITE_BUSY`.
     pub(super) fn cast(vfs: Vfs, path: &CStr) -> Result<Self, Code> {
         let name = Name::of(path).ok_or(ffi::SQLITE_NOMEM)?;

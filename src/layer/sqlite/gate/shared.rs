@@ -25,7 +25,7 @@ pub(super) struct Shared {
 struct State {
     next: Owner,
     connections: usize,
-    anchor: Option<Anchor>,
+    anchor: Option<Arc<Anchor>>,
     levels: Levels,
     index: Vec<Region>,
     /// How many connections have the index.
@@ -63,9 +63,14 @@ impl Shared {
     pub(super) fn lock(&self, owner: Owner, level: Level, vfs: Vfs, path: &CStr) -> Result<(), Code> {
         let mut state = self.state();
         if state.anchor.is_none() {
-            state.anchor = Some(Anchor::cast(vfs, path)?);
+            state.anchor = Some(Arc::new(Anchor::cast(vfs, path)?));
         }
         state.levels.lock(owner, level).map_err(|_| ffi::SQLITE_BUSY)
+    }
+
+    /// The file that is locked, once it is.
+    pub(super) fn anchor(&self) -> Option<Arc<Anchor>> {
+        self.state().anchor.clone()
     }
 
     pub(super) fn unlock(&self, owner: Owner, level: Level) {
