@@ -21,6 +21,7 @@ mod parent;
 mod power;
 mod power_cut;
 mod process_death;
+mod quicker;
 mod read_only;
 mod reopened;
 mod requests;
