@@ -1,0 +1,62 @@
+//! What the process has used, as Linux tells. Elsewhere only time is measured.
+//!
+//! `/proc/self/io` counts reads and writes and the bytes of writes, on every file system; a sync, a hole that is punched
+//! and a page of a mapping that is touched are not in it.
+
+#[cfg(target_os = "linux")]
+use std::fs;
+
+/// Reads and writes so far, and the bytes of the writes.
+#[derive(Clone, Copy)]
+pub(crate) struct Traffic {
+    pub calls: u64,
+    pub written: u64,
+}
+
+impl Traffic {
+    #[cfg(target_os = "linux")]
+    pub(crate) fn now() -> Option<Self> {
+        let io = fs::read_to_string("/proc/self/io").ok()?;
+        let field = |name| number(&io, name);
+        Some(Self { calls: field("syscr:")? + field("syscw:")?, written: field("wchar:")? })
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn now() -> Option<Self> {
+        None
+    }
+
+    /// What came since `before`.
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self { calls: self.calls - before.calls, written: self.written - before.written }
+    }
+}
+
+/// Forgets the peak of memory so far; `false` if that is not possible.
+#[cfg(target_os = "linux")]
+pub(crate) fn forget_peak() -> bool {
+    fs::write("/proc/self/clear_refs", "5").is_ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn forget_peak() -> bool {
+    false
+}
+
+/// The most bytes of memory that the process had since the peak was forgotten.
+#[cfg(target_os = "linux")]
+pub(crate) fn peak() -> Option<u64> {
+    number(&fs::read_to_string("/proc/self/status").ok()?, "VmHWM:").map(|kib| kib * 1024)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn peak() -> Option<u64> {
+    None
+}
+
+/// The number after `name`.
+#[cfg(target_os = "linux")]
+fn number(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
+}
