@@ -26,9 +26,10 @@ impl Traffic {
         None
     }
 
-    /// What came since `before`.
+    /// What came since `before`, but for the calls of looking.
     pub(crate) fn since(self, before: Self) -> Self {
-        Self { calls: self.calls - before.calls, written: self.written - before.written }
+        let looking = Self::now().map_or(0, |again| again.calls - self.calls);
+        Self { calls: (self.calls - before.calls).saturating_sub(looking), written: self.written - before.written }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where the disks lie during a run: those that were filled before, and the one that is being measured.
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, Layering, Result, System};
@@ -71,7 +71,7 @@ impl Place {
         fill(makes.create(&self.filled(system), self.size)?, self.size)?;
         self.prepare_layers(system, &*makes)?;
         for entry in fs::read_dir(&self.root)? {
-            File::open(entry?.path())?.sync_all()?;
+            sync(&entry?.path())?;
         }
         Ok(())
     }
@@ -111,7 +111,11 @@ impl Place {
 /// Copies a disk; afterwards nothing of it waits to be written.
 pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::copy(from, to)?;
-    Ok(File::open(to)?.sync_all()?)
+    sync(to)
+}
+
+fn sync(path: &Path) -> Result<()> {
+    Ok(OpenOptions::new().write(true).open(path)?.sync_all()?)
 }
 
 fn fill(mut disk: Box<dyn Disk>, size: u64) -> Result<()> {

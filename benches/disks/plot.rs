@@ -56,7 +56,7 @@ pub(crate) fn svg(results: &Results) -> Option<String> {
         if row % 2 == 0 {
             draw(bar(0.0, y, width, group, "#f4f6f8"));
         }
-        draw(text(LABELS - 8.0, y + group / 2.0 + 4.0, "end", "12", workload.what));
+        draw(text(LABELS - 6.0, y + group / 2.0 + 4.0, "end", "12", workload.what));
     }
     for (panel, medium) in media.iter().enumerate() {
         let left = LABELS + panel as f64 * (BARS + GAP);
@@ -125,7 +125,7 @@ impl Axis {
     }
 
     fn place(&self, value: f64) -> f64 {
-        const ROOM: f64 = 28.0;
+        const ROOM: f64 = 38.0;
         let value = value.log10().clamp(self.low, self.high);
         ROOM + (value - self.low) / (self.high - self.low) * (BARS - 2.0 * ROOM)
     }
