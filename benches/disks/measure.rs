@@ -7,14 +7,14 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::hint::black_box;
-use std::time::Instant;
 
 use super::disk::{Disk, Layering, Result, System};
+use super::meter::Meter;
 use super::place::{self, Place};
 use super::plan::{MIB, Plan, Start, Step, WRITTEN, plan};
 use super::task::{Outcome, Sample, Task};
 use super::workload::{self, Kind};
-use super::{meter, stamp, systems};
+use super::{stamp, systems};
 
 /// How many of the last changes are looked at again.
 const LOOKED_AT: usize = 64;
@@ -183,37 +183,6 @@ impl Subject<'_> {
         }
         disk.close()?;
         Ok(sample)
-    }
-}
-
-/// What the process used up to the start.
-struct Meter {
-    traffic: Option<meter::Traffic>,
-    has_peak: bool,
-    start: Instant,
-}
-
-impl Meter {
-    fn start() -> Self {
-        let has_peak = meter::forget_peak();
-        Self { traffic: meter::Traffic::now(), has_peak, start: Instant::now() }
-    }
-
-    fn seconds(&self) -> f64 {
-        self.start.elapsed().as_secs_f64()
-    }
-
-    fn sample(&self, seconds: f64, operations: u64, payload: u64) -> Sample {
-        let traffic = self.traffic.zip(meter::Traffic::now()).map(|(before, now)| now.since(before));
-        Sample {
-            seconds,
-            operations,
-            payload,
-            written: traffic.map(|traffic| traffic.written),
-            calls: traffic.map(|traffic| traffic.calls),
-            peak: meter::peak().filter(|_| self.has_peak),
-            stored: None,
-        }
     }
 }
 
