@@ -12,6 +12,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -41,6 +42,7 @@ mod moved;
 mod options;
 #[cfg(feature = "planted-faults")]
 mod races;
+mod readers;
 mod rows;
 mod scan;
 mod schema;
@@ -54,8 +56,9 @@ pub use check::{Checkup, Salvaged, check, salvage};
 pub use forge::{Attack, Effect, Reached};
 pub use format::Format;
 pub use options::Options;
+use readers::Readers;
 use session::Session;
-use shortcut::Shortcut;
+use shortcut::{Ask, Shortcut};
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -142,6 +145,9 @@ pub struct SqliteDiskLayer {
     location: Location,
     state: Mutex<State>,
     shortcut: Option<Arc<Shortcut>>,
+    readers: Option<Arc<Readers>>,
+    /// How many have the session, or wait for it.
+    busy: AtomicUsize,
     #[cfg(feature = "planted-faults")]
     races: races::Races,
 }
@@ -159,6 +165,22 @@ impl State {
         if let Self::Open(session) = std::mem::replace(self, Self::Failed) {
             session.abandon();
         }
+    }
+}
+
+/// Somebody has the session, or waits for it.
+struct Busy<'a>(&'a AtomicUsize);
+
+impl<'a> Busy<'a> {
+    fn with(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -204,10 +226,13 @@ impl SqliteDiskLayer {
     }
 
     fn from_session(location: Location, session: Session) -> Self {
+        let (shortcut, readers) = session.ways_around();
         Self {
             geometry: session.geometry(),
             access: session.access(),
-            shortcut: session.shortcut(),
+            shortcut,
+            readers,
+            busy: AtomicUsize::new(0),
             location,
             state: Mutex::new(State::Open(Box::new(session))),
             #[cfg(feature = "planted-faults")]
@@ -231,6 +256,7 @@ impl SqliteDiskLayer {
     }
 
     fn with<R>(&self, work: impl FnOnce(&mut Session) -> Result<R>) -> Result<R> {
+        let _busy = Busy::with(&self.busy);
         let mut state = self.state();
         let State::Open(session) = &mut *state else { return Err(self.refusal(&state)) };
         let result = work(session);
@@ -277,7 +303,13 @@ impl LayerIo for SqliteDiskLayer {
         if let Some(result) = self.racing_read(&range, buf, marker) {
             return result;
         }
-        if self.shortcut.as_ref().is_some_and(|shortcut| shortcut.read(&range, buf, marker)) {
+        let ask = self.shortcut.as_ref().map_or(Ask::Writer, |shortcut| shortcut.read(&range, buf, marker));
+        let is_read = match (ask, &self.readers) {
+            (Ask::Nobody, _) => true,
+            (Ask::Anybody, Some(readers)) if self.busy.load(Ordering::SeqCst) > 0 => readers.read(sector, buf, marker),
+            _ => false,
+        };
+        if is_read {
             return Ok(());
         }
         self.with(|session| session.read(range, buf, marker)).map_err(|e| e.at_sector(sector))

@@ -44,6 +44,11 @@ impl Log {
         self.pages.load(Ordering::Relaxed) > self.limit
     }
 
+    /// Whether it cannot wait any longer.
+    pub(super) fn is_too_long(&self) -> bool {
+        self.pages.load(Ordering::Relaxed) > self.limit.saturating_mul(4)
+    }
+
     /// Copies as much of it as can be copied now.
     pub(super) fn checkpoint(&self, database: &Database) -> Result<Whole> {
         let failed = |e| sql_error("copying the log into the file", e);

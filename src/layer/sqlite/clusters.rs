@@ -138,6 +138,10 @@ impl Clusters {
             1 => None,
             _ => Some(self.rows(conn, &touched)?),
         };
+        // Nothing is changed if something is damaged.
+        for &cluster in rows.iter().flatten() {
+            self.at_row(conn, cluster, Use::Writing, |blob| self.head(blob, cluster))?;
+        }
         for cluster in touched {
             let part = self.shape.part(range, cluster);
             let known = match &rows {
@@ -222,7 +226,8 @@ impl Layout for Clusters {
 
     fn undo(&self, change: Change<'_>) -> Undo {
         match change {
-            Change::Store(range) | Change::Unmap(range) => {
+            Change::Store(_) => Undo::Reopening,
+            Change::Unmap(range) => {
                 let touched = self.shape.touched(range);
                 if touched.end - touched.start == 1 { Undo::Reopening } else { Undo::Savepoint }
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::ffi::ErrorCode;
 use rusqlite::limits::Limit;
-use rusqlite::{Connection, MAIN_DB, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use super::gate::{Anchor, Gate};
 use super::{Location, MemoryFile, Mode, Options, journal, moved};
@@ -23,7 +23,33 @@ pub(super) struct Database {
     pub(super) conn: Connection,
     home: Option<MemoryFile>,
     /// Through which the file is open, if it is open to be written, and where it is.
-    gate: Option<(Gate, PathBuf)>,
+    door: Option<Arc<Door>>,
+}
+
+/// The way to a file that is open to be written.
+pub(super) struct Door {
+    gate: Gate,
+    path: PathBuf,
+}
+
+impl Door {
+    /// Another connection, to read what has been committed while the first one writes. It is closed before that one,
+    /// which else leaves the log behind.
+    pub(super) fn reader(&self) -> Result<Connection> {
+        let failed = |e| sql_error(&format!("opening {} once more", self.path.display()), e);
+        let flags = FLAGS | OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let mut conn = connect_through(&self.gate, &self.path, flags).map_err(failed)?;
+        conn.set_prepared_statement_cache_capacity(STATEMENTS);
+        guard(&mut conn).map_err(failed)?;
+        conn.progress_handler(0, None::<fn() -> bool>).map_err(failed)?;
+        conn.pragma_update(None, "ignore_check_constraints", false).map_err(failed)?;
+        conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(failed)?;
+        // Else it may have another file that has the name by now.
+        match moved::has_moved(&conn) {
+            true => Err(Error::new(ErrorKind::Busy, format!("opening {}: it is being replaced", self.path.display()))),
+            false => Ok(conn),
+        }
+    }
 }
 
 impl Database {
@@ -34,7 +60,7 @@ impl Database {
             Location::Memory(file) => {
                 let conn =
                     file.take()?.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("opening {location}")))?;
-                Ok(Self { conn, home: Some(file.clone()), gate: None })
+                Ok(Self { conn, home: Some(file.clone()), door: None })
             }
             Location::File(path) => {
                 look(path, files)?;
@@ -44,46 +70,20 @@ impl Database {
                     let _ = files.remove(Path::new(&log));
                 }
                 let (conn, gate) = connect_file(path, mode, options)?;
-                Ok(Self { conn, home: None, gate: gate.map(|gate| (gate, path.clone())) })
+                let door = gate.map(|gate| Arc::new(Door { gate, path: path.clone() }));
+                Ok(Self { conn, home: None, door })
             }
         }
     }
 
     /// The file itself, if it is open to be written.
     pub(super) fn file(&self) -> Option<Arc<Anchor>> {
-        self.gate.as_ref().and_then(|(gate, _)| gate.file())
+        self.door.as_ref().and_then(|door| door.gate.file())
     }
 
-    #[cfg(test)]
-    pub(super) fn bare(conn: Connection) -> Self {
-        Self { conn, home: None, gate: None }
-    }
-
-    /// Another connection to a file that is open to be written, to read what has been committed while this one writes.
-    /// It is closed before this one, which else leaves the log behind. None for what has no gate: a database in memory,
-    /// and a file that is only read, where one more reader is like the first.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the layer reads through its writer as yet"))]
-    pub(super) fn reader(&self) -> Result<Option<Connection>> {
-        let Some((gate, path)) = &self.gate else { return Ok(None) };
-        let failed = |e| sql_error(&format!("opening {} once more", path.display()), e);
-        let mut conn = connect_through(gate, path, FLAGS | OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;
-        conn.set_prepared_statement_cache_capacity(STATEMENTS);
-        guard(&mut conn).map_err(failed)?;
-        conn.progress_handler(0, None::<fn() -> bool>).map_err(failed)?;
-        conn.pragma_update(None, "ignore_check_constraints", false).map_err(failed)?;
-        for pragma in ["cache_size", "mmap_size"] {
-            let value: Option<i64> =
-                self.conn.pragma_query_value(None, pragma, |row| row.get(0)).optional().map_err(failed)?;
-            if let Some(value) = value {
-                conn.pragma_update(None, pragma, value).map_err(failed)?;
-            }
-        }
-        conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(failed)?;
-        // Else it may have another file that has the name by now.
-        match moved::has_moved(&self.conn) || moved::has_moved(&conn) {
-            true => Err(Error::new(ErrorKind::Busy, format!("opening {}: it is being replaced", path.display()))),
-            false => Ok(Some(conn)),
-        }
+    /// The way to the file, if it is open to be written.
+    pub(super) fn door(&self) -> Option<Arc<Door>> {
+        self.door.clone()
     }
 
     /// The database is a disk layer: work on it may take as long as it takes, and its conditions are kept. SQLite runs

@@ -10,6 +10,7 @@ use super::checkpoint::{Log, Whole};
 use super::database::{Database, sql_error};
 use super::format::Stored;
 use super::layout::{Change, Layout, Undo};
+use super::readers::Readers;
 use super::schema::{self, Lineage};
 use super::shortcut::Shortcut;
 use super::{Location, Mode, Options, format, structure};
@@ -22,6 +23,7 @@ pub(super) struct Session {
     database: Database,
     log: Log,
     shortcut: Option<Arc<Shortcut>>,
+    readers: Option<Arc<Readers>>,
     layout: Box<dyn Layout>,
     geometry: Geometry,
     access: Access,
@@ -73,6 +75,9 @@ impl Session {
             Ok((contents, access)) => Ok(Self {
                 log: Log::of(&mut database, options.log_limit)?,
                 shortcut: shortcut(&database, &contents),
+                readers: database
+                    .door()
+                    .map(|door| Arc::new(Readers::through(door, contents.stored, contents.geometry))),
                 layout: contents.stored.layout(contents.geometry),
                 geometry: contents.geometry,
                 access,
@@ -115,9 +120,9 @@ impl Session {
         Ok((contents, access))
     }
 
-    /// The way around this session.
-    pub(super) fn shortcut(&self) -> Option<Arc<Shortcut>> {
-        self.shortcut.clone()
+    /// The ways around this session.
+    pub(super) fn ways_around(&self) -> (Option<Arc<Shortcut>>, Option<Arc<Readers>>) {
+        (self.shortcut.clone(), self.readers.clone())
     }
 
     pub(super) fn geometry(&self) -> Geometry {
@@ -259,6 +264,7 @@ impl Session {
     fn let_go_of_file(&self) {
         self.layout.let_go();
         self.shortcut.iter().for_each(|shortcut| shortcut.close());
+        self.readers.iter().for_each(|readers| readers.close());
     }
 
     /// Lets go of the file without what is not yet committed.
@@ -277,6 +283,7 @@ impl Session {
         self.has_lost_changes |= result.is_err() && !planted(Fault::CommitFailureForgotten);
         self.dirty = 0;
         result?;
+        self.shortcut.iter().for_each(|shortcut| shortcut.commit());
         if self.log.is_long() {
             self.checkpoint();
         }
@@ -288,7 +295,11 @@ impl Session {
         if let Some(shortcut) = &self.shortcut {
             shortcut.unsettle();
         }
-        let is_whole = self.log.checkpoint(&self.database);
+        // Who reads an older state keeps the log from being used again. Only when it is very long is that not waited out.
+        let is_whole = match &self.readers {
+            Some(readers) if self.log.is_too_long() => readers.pause(|| self.log.checkpoint(&self.database)),
+            _ => self.log.checkpoint(&self.database),
+        };
         if let (Some(shortcut), Ok(Whole::Yes)) = (&self.shortcut, is_whole) {
             shortcut.settle();
         }

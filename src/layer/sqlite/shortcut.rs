@@ -46,6 +46,18 @@ struct State {
     file: Option<Arc<Anchor>>,
     is_settled: bool,
     touched: Touched,
+    /// Those of the touched that have not been committed.
+    pending: Touched,
+}
+
+/// Who has to be asked for what the shortcut does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    Nobody,
+    /// Any connection: it has been committed.
+    Anybody,
+    /// The one connection that changes the file.
+    Writer,
 }
 
 /// Clusters that SQLite has to be asked for.
@@ -55,6 +67,10 @@ enum Touched {
 }
 
 impl Touched {
+    fn none() -> Self {
+        Self::Some(BTreeMap::new())
+    }
+
     fn has(&self, clusters: &Range<u64>) -> bool {
         match self {
             Self::All => true,
@@ -80,15 +96,21 @@ impl Shortcut {
     /// A shortcut through a file that has just been checkpointed whole; none if its pages are not as it wants them.
     pub(super) fn over(file: Arc<Anchor>, conn: &Connection, shape: Shape) -> Option<Self> {
         let trees = Trees::of(conn, &shape, &file)?;
-        let state = State { file: Some(file), is_settled: true, touched: Touched::Some(BTreeMap::new()) };
+        let state = State { file: Some(file), is_settled: true, touched: Touched::none(), pending: Touched::none() };
         Some(Self { shape, trees, state: RwLock::new(state), known: Mutex::default() })
     }
 
-    /// Fills and marks the sectors of `range`; false if SQLite has to be asked, and nothing is marked then.
-    pub(super) fn read(&self, range: &Range<u64>, buf: &mut [u8], marker: &mut SectorMarker) -> bool {
+    /// Fills and marks the sectors of `range`; if somebody has to be asked, nothing is marked.
+    pub(super) fn read(&self, range: &Range<u64>, buf: &mut [u8], marker: &mut SectorMarker) -> Ask {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let clusters = self.shape.touched(range);
-        let Some(file) = state.file.as_ref().filter(|_| !state.touched.has(&clusters)) else { return false };
+        let Some(file) = state.file.as_ref() else { return Ask::Writer };
+        if state.pending.has(&clusters) {
+            return Ask::Writer;
+        }
+        if state.touched.has(&clusters) {
+            return Ask::Anybody;
+        }
         let mut found = Vec::with_capacity((clusters.end - clusters.start) as usize);
         {
             let known = self.known();
@@ -97,7 +119,7 @@ impl Shortcut {
         while (found.len() as u64) < clusters.end - clusters.start {
             let cluster = clusters.start + found.len() as u64;
             let Some(place) = state.is_settled.then(|| self.trees.find(file, &self.shape, cluster)).flatten() else {
-                return false;
+                return Ask::Anybody;
             };
             self.learn(cluster, place);
             found.push(place);
@@ -108,12 +130,12 @@ impl Shortcut {
             .zip(&found)
             .all(|(cluster, found)| found.pieces(&self.shape, cluster, range).all(|piece| gather.take(piece)));
         if !(read && gather.finish()) {
-            return false;
+            return Ask::Anybody;
         }
         for (cluster, found) in clusters.zip(&found) {
             found.complete(&self.shape, cluster, range, buf, marker);
         }
-        true
+        Ask::Nobody
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<u64, Place>> {
@@ -134,7 +156,10 @@ impl Shortcut {
 
     /// These clusters are about to be changed.
     pub(super) fn touch(&self, clusters: &Range<u64>) {
-        self.change(|state| state.touched.add(clusters));
+        self.change(|state| {
+            state.touched.add(clusters);
+            state.pending.add(clusters);
+        });
         let mut known = self.known();
         match clusters.end - clusters.start < known.len() as u64 {
             true => clusters.clone().for_each(|cluster| {
@@ -142,6 +167,11 @@ impl Shortcut {
             }),
             false => known.retain(|cluster, _| !clusters.contains(cluster)),
         }
+    }
+
+    /// All changes have been committed.
+    pub(super) fn commit(&self) {
+        self.change(|state| state.pending = Touched::none());
     }
 
     /// A checkpoint is about to write to the file.
@@ -153,13 +183,13 @@ impl Shortcut {
     pub(super) fn settle(&self) {
         self.change(|state| {
             state.is_settled = true;
-            state.touched = Touched::Some(BTreeMap::new());
+            state.touched = Touched::none();
         });
     }
 
     /// Pages are about to be moved: nothing that is known holds.
     pub(super) fn forget(&self) {
-        self.change(|state| state.touched = Touched::All);
+        self.change(|state| (state.touched, state.pending) = (Touched::All, Touched::All));
         self.known().clear();
     }
 

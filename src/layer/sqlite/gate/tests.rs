@@ -1,13 +1,12 @@
 //! Connections through one gate, on real files.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::super::database::Database;
-use super::super::{Existing, FormatParams, Location, Mode, Options, SqliteDiskLayer};
+use super::super::{Existing, Format, FormatParams, Location, Mode, Options, SqliteDiskLayer};
 use crate::error::ErrorKind;
 use crate::layer::LayerIo;
 
@@ -16,7 +15,15 @@ const COUNT: &str = "SELECT count(*) FROM sectors";
 fn made(directory: &TempDir) -> PathBuf {
     let path = directory.path().join("a layer?.dbhd");
     let format = FormatParams { logically_read_only: false, len: 1 << 30, sector_size: 4096 };
-    SqliteDiskLayer::create(path.clone(), format, Existing::Keep, &Options::default()).unwrap().close().unwrap();
+    SqliteDiskLayer::create(
+        path.clone(),
+        format,
+        Existing::Keep,
+        &Options { format: Format::Original, ..Options::default() },
+    )
+    .unwrap()
+    .close()
+    .unwrap();
     path
 }
 
@@ -48,7 +55,7 @@ fn readers_see_what_is_committed_while_the_writer_goes_on() {
     insert(&database.conn, 0, 1);
     std::thread::scope(|scope| {
         for _ in 0..3 {
-            let reader = database.reader().unwrap().unwrap();
+            let reader = database.door().unwrap().reader().unwrap();
             scope.spawn(move || {
                 let mut last = 1;
                 while last < 2001 {
@@ -76,7 +83,7 @@ fn a_reader_keeps_its_view_through_commits_and_checkpoints() {
     let directory = TempDir::new().unwrap();
     let database = opened(&made(&directory), u64::MAX);
     insert(&database.conn, 0, 50);
-    let reader = database.reader().unwrap().unwrap();
+    let reader = database.door().unwrap().reader().unwrap();
     reader.execute_batch("BEGIN").unwrap();
     assert_eq!(count(&reader), 50);
     insert(&database.conn, 50, 3000);
@@ -96,7 +103,7 @@ fn another_gate_is_busy_until_the_last_connection_is_closed() {
     let directory = TempDir::new().unwrap();
     let path = made(&directory);
     let database = opened(&path, 0);
-    let reader = database.reader().unwrap().unwrap();
+    let reader = database.door().unwrap().reader().unwrap();
     let busy = |mode| Database::connect(&Location::File(path.clone()), mode, &Options::default()).err();
     for mode in [Mode::ReadWrite, Mode::ReadOnly] {
         assert_eq!(busy(mode).unwrap().kind(), ErrorKind::Busy);
@@ -136,41 +143,6 @@ fn what_is_rolled_back_and_written_over_reads_as_it_should() {
             let whole: String = database.conn.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
             assert_eq!(whole, "ok");
             database.close().unwrap();
-        }
-    }
-}
-
-/// `cargo test --release gate_measure -- --ignored --nocapture`
-#[test]
-#[ignore = "measures"]
-fn gate_measure() {
-    for round in 0..3 {
-        for gather in [None, Some(0), Some(16 << 10), Some(124 << 10)] {
-            let directory = TempDir::new_in("/dev/shm").unwrap();
-            let path = made(&directory);
-            let database = match gather {
-                Some(gather) => opened(&path, gather),
-                None => {
-                    let conn = Connection::open(&path).unwrap();
-                    conn.execute_batch("PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=FULL").unwrap();
-                    Database::bare(conn)
-                }
-            };
-            let conn = &database.conn;
-            conn.execute_batch("PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-2048; BEGIN").unwrap();
-            let begun = Instant::now();
-            insert(conn, 0, 1 << 14);
-            conn.execute_batch("COMMIT").unwrap();
-            let written = begun.elapsed();
-            let frames: i64 = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(1)).unwrap();
-            let copied = begun.elapsed() - written;
-            let rate = |time: std::time::Duration| 64.0 / time.as_secs_f64();
-            println!(
-                "{round} {gather:?}: write {written:?} ({:.0} MB/s), checkpoint {copied:?} ({:.0} MB/s), {frames}",
-                rate(written),
-                rate(copied),
-            );
-            drop(database);
         }
     }
 }
