@@ -11,7 +11,7 @@ use super::layout::{Layout, Statements};
 use super::rows::Rows;
 use super::schema::{self, Lineage};
 use super::{Location, Mode, Options, structure};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::fault::{Fault, planted};
 use crate::geometry::Geometry;
 use crate::layer::{Access, Below, Identity, Parent, SectorMarker};
@@ -233,7 +233,7 @@ impl Session {
             .map_err(|e| sql_error("checking the database", e))?;
         match found.as_str() {
             "ok" => Ok(()),
-            wrong => Err(Error::new(ErrorKind::Corrupt, format!("the database is damaged: {wrong}"))),
+            wrong => Err(structure::told(wrong)),
         }
     }
 
