@@ -93,7 +93,13 @@ impl World {
     pub(super) fn go_on_drive(&mut self) {
         let drive = self.drive.get_or_insert_default();
         drive.restore(&Image::default());
+        drive.take_struck_at();
         self.on_drive = true;
+    }
+
+    /// The call that the strike of the last script has struck.
+    pub(super) fn struck_at(&self) -> Option<u32> {
+        self.drive().and_then(Drive::take_struck_at)
     }
 
     /// The simulated drive, if that is where things are.

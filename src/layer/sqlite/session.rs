@@ -14,7 +14,7 @@ use super::readers::Readers;
 use super::schema::{self, Lineage};
 use super::shortcut::Shortcut;
 use super::{Location, Mode, Options, format, structure};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::fault::{Fault, planted};
 use crate::geometry::Geometry;
 use crate::layer::{Access, Below, Identity, Parent, SectorMarker};
@@ -257,7 +257,7 @@ impl Session {
             .map_err(|e| sql_error("checking the database", e))?;
         match found.as_str() {
             "ok" => Ok(()),
-            wrong => Err(Error::new(ErrorKind::Corrupt, format!("the database is damaged: {wrong}"))),
+            wrong => Err(structure::told(wrong)),
         }
     }
 

@@ -6,14 +6,14 @@
 
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ffi};
 
 use super::database::sql_error;
 use super::format::Stored;
 use super::journal;
 use super::log::Committed;
 use super::schema::corrupt;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
 use crate::layer::FileSystem;
 
@@ -76,7 +76,18 @@ pub(super) fn fits(conn: &Connection, stored: Stored) -> Result<()> {
             Stored::Rows => records(conn),
             Stored::Clusters(_) => clusters(conn),
         },
-        misfit => Err(corrupt(misfit.trim_start_matches("*** in database main ***").trim())),
+        misfit => Err(told(misfit)),
+    }
+}
+
+/// What SQLite says of a misfit, as an error. A page that could not be read is one to it, and that is the drive's fault
+/// and not the file's: it ends with the code of the failure then.
+pub(super) fn told(misfit: &str) -> Error {
+    let code = misfit.rsplit_once("error code=").and_then(|(_, code)| code.trim().parse().ok());
+    let failure = code.map(|code| rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some(misfit.to_owned())));
+    match failure.map(|failure| sql_error("looking at the pages", failure)) {
+        Some(failure) if failure.kind() != ErrorKind::Corrupt => failure,
+        _ => corrupt(misfit.trim_start_matches("*** in database main ***").trim()),
     }
 }
 
