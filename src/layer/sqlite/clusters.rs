@@ -23,6 +23,7 @@ mod extent;
 mod head;
 mod row;
 mod shape;
+mod whole;
 mod zeros;
 
 use head::{Head, LEN, TAIL};

@@ -63,7 +63,7 @@ impl Shape {
         self.sector_size
     }
 
-    pub(super) fn block_size(&self) -> usize {
+    pub(in super::super) fn block_size(&self) -> usize {
         self.block_size
     }
 
@@ -133,7 +133,7 @@ impl Shape {
     }
 
     /// The sectors of a run of clusters.
-    pub(super) fn sectors_of(&self, clusters: &Range<u64>) -> Range<u64> {
+    pub(in super::super) fn sectors_of(&self, clusters: &Range<u64>) -> Range<u64> {
         let end = match clusters.end >= self.clusters() {
             true => self.sector_count,
             false => self.first_sector(clusters.end),
