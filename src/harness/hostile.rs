@@ -5,7 +5,7 @@
 //!   journal included. Reader and writer agree.
 //! - A file that is served is read whole, sector by sector and by extents. A sector shows what the sound file had at
 //!   the last commit that its log still has, or is an error.
-//! - Format 0 has no checksums. Where the damage struck the bytes of a row, those bytes may be others, and a row whose
+//! - Neither format has checksums. Where the damage struck the bytes of a row, those bytes may be others, and a row whose
 //!   key was struck may be another sector's. The judge knows which bytes these are, and allows nothing else.
 
 mod damage;
@@ -15,6 +15,7 @@ mod generate;
 mod image;
 mod judge;
 mod original;
+mod stored;
 mod tally;
 mod text;
 mod yard;

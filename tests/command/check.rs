@@ -4,18 +4,26 @@ use std::path::PathBuf;
 
 use disklayer_sqlite::geometry::Geometry;
 use disklayer_sqlite::layer::{
-    Durability, Existing, FormatParams, LayerIo, Mode, Options, SectorMarker, SqliteDiskLayer,
+    Below, Durability, Existing, Format, FormatParams, LayerIo, Mode, Options, SectorMarker, SqliteDiskLayer,
 };
 use rusqlite::Connection;
 
 use super::Place;
 
+const FORMATS: [Format; 2] = [Format::One, Format::Original];
+
+/// Bytes of a page. In small ones there are clusters of 8 sectors.
+fn page_size(format: Format) -> usize {
+    if format == Format::Original { 4096 } else { 512 }
+}
+
 /// A layer `a.dbhd` of 200 sectors: each third is absent, 7 is zeros, any other is full of its number and one.
-fn layer(place: &Place) -> PathBuf {
+fn layer(place: &Place, stored: Format) -> PathBuf {
     let path = place.path("a.dbhd");
+    let options = Options { format: stored, page_size: page_size(stored) as u32, ..Options::default() };
     let geometry = Geometry::new(200, 512).expect("a geometry");
     let format = FormatParams { logically_read_only: false, len: geometry.len(), sector_size: 512 };
-    let layer = SqliteDiskLayer::create(path.clone(), format, Existing::Keep, &Options::default()).expect("a layer");
+    let layer = SqliteDiskLayer::create(path.clone(), format, Existing::Keep, &options).expect("a layer");
     for sector in (0..200).filter(|sector| sector % 3 != 2) {
         let byte = if sector == 7 { 0 } else { sector as u8 + 1 };
         layer.write(sector, &[byte; 512], Durability::Flushed).expect("a write");
@@ -48,36 +56,90 @@ fn identity(path: PathBuf) -> disklayer_sqlite::layer::Identity {
 
 #[test]
 fn a_whole_file_is_whole_and_stays_as_it_is() {
-    let place = Place::new();
-    let path = layer(&place);
-    let before = std::fs::read(&path).expect("the file");
-    let ran = place.run("check a.dbhd --salvage b.dbhd");
-    ran.says_first(0, "WHOLE  a.dbhd: 200 sectors of 512 bytes, 134 present\n");
-    assert!(std::fs::read(&path).expect("the file") == before && !place.path("b.dbhd").exists());
-    let report: serde_json::Value = serde_json::from_str(&place.run("check --json a.dbhd").out).expect("JSON");
-    assert_eq!((report["verdict"].as_str(), report["present"].as_u64()), (Some("whole"), Some(134)));
+    for format in FORMATS {
+        let place = Place::new();
+        let path = layer(&place, format);
+        let before = std::fs::read(&path).expect("the file");
+        let ran = place.run("check a.dbhd --salvage b.dbhd");
+        ran.says_first(0, "WHOLE  a.dbhd: 200 sectors of 512 bytes, 134 present\n");
+        assert!(std::fs::read(&path).expect("the file") == before && !place.path("b.dbhd").exists());
+        let report: serde_json::Value = serde_json::from_str(&place.run("check --json a.dbhd").out).expect("JSON");
+        assert_eq!((report["verdict"].as_str(), report["present"].as_u64()), (Some("whole"), Some(134)));
+    }
 }
 
 #[test]
 fn what_does_not_belong_is_left_behind_and_all_is_salvaged() {
+    for format in FORMATS {
+        let place = Place::new();
+        let path = layer(&place, format);
+        let (held, before) = (sectors(path.clone()), identity(path.clone()));
+        let table = if format == Format::Original { "sectors" } else { "clusters" };
+        let trigger = format!("CREATE TRIGGER t AFTER INSERT ON {table} BEGIN DELETE FROM {table}; END");
+        harm(&path, &format!("CREATE TABLE extra(x); {trigger}"));
+        let harmed = std::fs::read(&path).expect("the file");
+        place.run("check a.dbhd").says_first(4, "DAMAGED  a.dbhd: ");
+        let ran = place.run("check a.dbhd --salvage b.dbhd");
+        ran.says_first(1, "SALVAGED  a.dbhd: ");
+        assert!(ran.out.contains("table extra does not belong there"), "{}", ran.out);
+        assert_eq!((sectors(place.path("b.dbhd")), identity(place.path("b.dbhd"))), (held, before));
+        place.run("check b.dbhd").says_first(0, "WHOLE");
+        assert!(std::fs::read(&path).expect("the file") == harmed);
+        // What was the original's file still is one: the place of user_version in the header.
+        let saved = std::fs::read(place.path("b.dbhd")).expect("the file");
+        assert_eq!(saved[63], format.version() as u8);
+    }
+}
+
+#[test]
+fn a_cluster_whose_row_is_damaged_is_lost_as_a_whole_and_zeros_are_salvaged_as_extents() {
     let place = Place::new();
-    let path = layer(&place);
-    let (held, before) = (sectors(path.clone()), identity(path.clone()));
-    harm(&path, "CREATE TABLE extra(x); CREATE TRIGGER t AFTER INSERT ON sectors BEGIN DELETE FROM sectors; END");
-    let harmed = std::fs::read(&path).expect("the file");
-    place.run("check a.dbhd").says_first(4, "DAMAGED  a.dbhd: ");
-    let ran = place.run("check a.dbhd --salvage b.dbhd");
-    ran.says_first(1, "SALVAGED  a.dbhd: ");
-    assert!(ran.out.contains("table extra does not belong there"), "{}", ran.out);
-    assert_eq!((sectors(place.path("b.dbhd")), identity(place.path("b.dbhd"))), (held, before));
-    place.run("check b.dbhd").says_first(0, "WHOLE");
-    assert!(std::fs::read(&path).expect("the file") == harmed);
+    let path = place.path("a.dbhd");
+    let options = Options { page_size: 512, ..Options::default() };
+    let format = FormatParams { logically_read_only: false, len: 1 << 50, sector_size: 512 };
+    let layer = SqliteDiskLayer::create(path.clone(), format, Existing::Keep, &options).expect("a layer");
+    layer.unmap(100, (1 << 40) - 4, Below::Something).expect("an unmap");
+    for sector in [3, 9, 17, 1 << 30] {
+        layer.write(sector, &[7; 512], Durability::Flushed).expect("a write");
+    }
+    layer.close().expect("a close");
+    place.run("check a.dbhd").says_first(0, &format!("WHOLE  a.dbhd: {} sectors of 512 bytes, ", 1_u64 << 41));
+    // The second cluster, and an extent: that behind the write into the middle of the long one.
+    harm(&path, "UPDATE clusters SET data = zeroblob(95) WHERE cluster = 1");
+    let ran = place.run("check a.dbhd");
+    assert!(ran.out.contains("cannot be read: sectors 8 to 15\n"), "{}", ran.out);
+    harm(&path, "UPDATE zeros SET stop = 5 WHERE start > 1000");
+    let ran = place.run("check a.dbhd --json --salvage b.dbhd");
+    let report: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
+    let behind = (1_u64 << 30) + 8;
+    let lost = serde_json::json!([[8, 8], [behind, (1_u64 << 41) - behind]]);
+    assert_eq!((&report["damaged"], &report["salvaged"]["lost"]), (&lost, &lost));
+    let layer = SqliteDiskLayer::open(place.path("b.dbhd"), Mode::ReadOnly, &options).expect("a layer that opens");
+    let extents = std::iter::successors(layer.next_extent(0).expect("extents"), |extent| {
+        layer.next_extent(extent.end).expect("extents")
+    });
+    assert_eq!(extents.collect::<Vec<_>>(), [3..4, 17..18, 100..behind]);
+}
+
+#[test]
+fn what_is_salvaged_of_a_layer_that_refuses_writes_refuses_them_too() {
+    for stored in FORMATS {
+        let place = Place::new();
+        let path = layer(&place, stored);
+        let held = sectors(path.clone());
+        harm(&path, "UPDATE meta SET metadata = json_set(metadata, '$.logically_read_only', json('true'))");
+        harm(&path, "CREATE TABLE extra(x)");
+        place.run("check a.dbhd --salvage b.dbhd").says_first(1, "SALVAGED  a.dbhd: ");
+        assert_eq!(sectors(place.path("b.dbhd")), held);
+        let layer = SqliteDiskLayer::open(place.path("b.dbhd"), Mode::ReadWrite, &Options::default());
+        assert_eq!(layer.expect("a layer").metadata().access, disklayer_sqlite::layer::Access::LogicallyReadOnly);
+    }
 }
 
 #[test]
 fn a_sector_of_wrong_length_is_named_and_the_others_are_salvaged_as_another_state() {
     let place = Place::new();
-    let path = layer(&place);
+    let path = layer(&place, Format::Original);
     let (mut held, before) = (sectors(path.clone()), identity(path.clone()));
     harm(&path, "UPDATE sectors SET data = x'01' WHERE sector IN (3, 4, 9)");
     let ran = place.run("check a.dbhd --salvage b.dbhd");
@@ -93,13 +155,22 @@ fn a_sector_of_wrong_length_is_named_and_the_others_are_salvaged_as_another_stat
 /// Each page of sectors in turn is lost: what lay on the others comes back, and what did not is named.
 #[test]
 fn what_lies_behind_a_lost_page_is_salvaged() {
+    FORMATS.into_iter().for_each(what_lies_behind_a_lost_page_of);
+}
+
+fn what_lies_behind_a_lost_page_of(format: Format) {
     let place = Place::new();
-    let path = layer(&place);
+    let path = layer(&place, format);
     let (held, sound) = (sectors(path.clone()), std::fs::read(&path).expect("the file"));
+    let size = page_size(format);
+    // Pages of rows; others have nothing but bytes of sectors, which have no checksum.
+    let is_of_rows = |page: &usize| [0x05, 0x0d].contains(&sound[page * size]);
+    // A page has so many rows at most, of one sector or a cluster.
+    let most = if format == Format::Original { 8 } else { 5 * 8 };
     let mut salvaged = 0;
-    for page in (1..sound.len() / 4096).step_by(3) {
+    for page in (1..sound.len() / size).filter(is_of_rows).step_by(if format == Format::Original { 3 } else { 1 }) {
         let mut bytes = sound.clone();
-        bytes[page * 4096..][..4096].fill(0xff);
+        bytes[page * size..][..size].fill(0xff);
         std::fs::write(&path, bytes).expect("the file");
         let ran = place.run("check --json --salvage b.dbhd a.dbhd");
         let report: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
@@ -113,7 +184,7 @@ fn what_lies_behind_a_lost_page_is_salvaged() {
         let got = sectors(place.path("b.dbhd"));
         assert!(got.iter().all(|row| held.contains(row)), "page {page}");
         assert!(held.iter().all(|row| got.contains(row) || is_lost(row.0)), "page {page}: {}", ran.out);
-        if got.len() + 8 > held.len() && !lost.is_empty() {
+        if got.len() + most > held.len() && !lost.is_empty() {
             assert_eq!(ran.code, Some(4));
             salvaged += 1;
         }
@@ -125,7 +196,7 @@ fn what_lies_behind_a_lost_page_is_salvaged() {
 #[test]
 fn what_cannot_be_looked_at_is_an_operational_error() {
     let place = Place::new();
-    let path = layer(&place);
+    let path = layer(&place, Format::default());
     assert_eq!(place.run("check nowhere.dbhd").code, Some(8));
     let open = SqliteDiskLayer::open(path.clone(), Mode::ReadWrite, &Options::default()).expect("a writer");
     let ran = place.run("check a.dbhd");

@@ -46,12 +46,9 @@ pub(super) struct Files {
     pub(super) journal: Vec<u8>,
 }
 
-/// Bytes in a page of the files that are made here.
-pub(super) const PAGE: usize = 4096;
-
 impl Damage {
     /// Does it; an attack takes SQLite, and is done elsewhere.
-    pub(super) fn strike(&self, files: &mut Files, sound: &[u8]) {
+    pub(super) fn strike(&self, files: &mut Files, sound: &[u8], page: usize) {
         match *self {
             Self::Flip { part, at, bit } => {
                 if let Some(byte) = files.part(part).get_mut(at as usize) {
@@ -71,20 +68,21 @@ impl Damage {
                 bytes.resize(bytes.len() + len.min(1 << 20) as usize, byte);
             }
             Self::Swap { part, one, other } => {
-                let (one_bytes, other_bytes) = (files.page(part, one).to_vec(), files.page(part, other).to_vec());
+                let mut at = |number| files.page(part, number, page).to_vec();
+                let (one_bytes, other_bytes) = (at(one), at(other));
                 if one_bytes.len() == other_bytes.len() {
-                    files.page(part, one).copy_from_slice(&other_bytes);
-                    files.page(part, other).copy_from_slice(&one_bytes);
+                    files.page(part, one, page).copy_from_slice(&other_bytes);
+                    files.page(part, other, page).copy_from_slice(&one_bytes);
                 }
             }
             Self::Copy { part, from, to } => {
-                let bytes = files.page(part, from).to_vec();
-                let place = files.page(part, to);
+                let bytes = files.page(part, from, page).to_vec();
+                let place = files.page(part, to, page);
                 if place.len() == bytes.len() {
                     place.copy_from_slice(&bytes);
                 }
             }
-            Self::Journal { pages, lie } => files.journal = journal(sound, pages, lie),
+            Self::Journal { pages, lie } => files.journal = journal(sound, pages, lie, page),
             Self::Attack { .. } => {}
         }
     }
@@ -98,10 +96,10 @@ impl Files {
         }
     }
 
-    fn page(&mut self, part: Part, number: u64) -> &mut [u8] {
+    fn page(&mut self, part: Part, number: u64, page: usize) -> &mut [u8] {
         let (head, size) = match part {
-            Part::File => (0, PAGE),
-            Part::Log => (32, 24 + PAGE),
+            Part::File => (0, page),
+            Part::Log => (32, 24 + page),
         };
         let at = (number as usize).saturating_mul(size).saturating_add(head);
         range(self.part(part), at as u64, size as u64)
@@ -120,16 +118,16 @@ fn noise(bytes: &mut [u8], seed: u64) {
 }
 
 /// A journal as a killed program leaves it, with the pages of `sound`.
-fn journal(sound: &[u8], pages: u32, lie: Option<u32>) -> Vec<u8> {
+fn journal(sound: &[u8], pages: u32, lie: Option<u32>, size: usize) -> Vec<u8> {
     const NONCE: u32 = 7;
     let mut journal = vec![0; 512];
     journal[..8].copy_from_slice(&[0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7]);
-    let fields = [pages, NONCE, (sound.len() / PAGE) as u32, 512, PAGE as u32];
+    let fields = [pages, NONCE, (sound.len() / size) as u32, 512, size as u32];
     for (n, field) in fields.into_iter().enumerate() {
         journal[8 + 4 * n..12 + 4 * n].copy_from_slice(&field.to_be_bytes());
     }
-    for page in (1..).take(pages as usize).take_while(|page| (page + 1) * PAGE <= sound.len()) {
-        let mut data = sound[page * PAGE..][..PAGE].to_vec();
+    for page in (1..).take(pages as usize).take_while(|page| (page + 1) * size <= sound.len()) {
+        let mut data = sound[page * size..][..size].to_vec();
         if lie == Some(page as u32) {
             noise(&mut data, u64::from(NONCE));
         }

@@ -1,6 +1,6 @@
 //! What a damaged file may show: the bytes that lie where the sound one had them, or an error.
 //!
-//! Format 0 has no checksums. Of a row that the damage struck, a key or a byte of a sector that became another cannot
+//! Neither format has checksums. Of a row that the damage struck, a key or a byte of a sector that became another cannot
 //! be told from one that was written so; those bytes, and only those, may differ. Everything else that is shown must be
 //! what was stored.
 
@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 
 use super::image::{Row, Value, gather, row};
 use super::original::State;
+use super::stored::Stored;
 
 /// What one sector may show, beside an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,30 +34,42 @@ pub(super) struct Expected {
 impl Expected {
     /// Of a file that was `sound`, and has these bytes where they count.
     pub(super) fn new(sound: &State, damaged: &[u8]) -> Self {
+        let image = &sound.image.bytes;
+        let meta = sound.tables.meta.first();
+        let is_meta_struck = meta.is_some_and(|row| is_head_struck(row, image, damaged));
+        let Some(stored) = Stored::of(&sound.tables, image) else { panic!("a sound file has metadata") };
+        let now_stored = Stored::of(&sound.tables, damaged).filter(|_| !is_meta_struck).unwrap_or(stored);
         let mut sectors: BTreeMap<u64, Vec<Shown>> = BTreeMap::new();
         let mut is_data_struck = false;
         let mut moved = Vec::new();
-        for row in &sound.tables.sectors {
-            let before = shown(row, &sound.image.bytes);
-            let after = shown(row, damaged);
+        for (table, row) in sound.tables.rows() {
+            let before = stored.shows(table, row, image);
+            let after = now_stored.shows(table, row, damaged);
             is_data_struck |= before != after;
-            let mut may: Vec<Shown> = after.into_iter().collect();
-            // A page of a long row names the next: two that changed places exchange the ends of their rows.
-            let follows = self::row(damaged, row.cell).filter(|now| now.columns != row.columns);
-            may.extend(follows.and_then(|now| shown(&now, damaged)));
-            if is_head_struck(row, &sound.image.bytes, damaged) {
-                is_data_struck = true;
-                may.push(Shown::Absent);
-                may.extend(before);
-                moved.extend(self::row(damaged, row.cell));
+            // What it is about is told by it alone: if it can only be an error, nothing else may be shown.
+            for sector in now_stored.about(table, row) {
+                sectors.entry(sector).or_default();
             }
-            sectors.insert(row.key as u64, may);
+            let mut may = |shown: Option<Vec<(u64, Shown)>>| {
+                shown.into_iter().flatten().for_each(|(sector, shown)| sectors.entry(sector).or_default().push(shown));
+            };
+            may(after);
+            // A page of a long row names the next: two that changed places exchange the ends of their rows.
+            let follows = self::row(damaged, row.cell).filter(|now| now.columns != row.columns && now.key == row.key);
+            may(follows.and_then(|now| now_stored.shows(table, &now, damaged)));
+            if is_head_struck(row, image, damaged) {
+                is_data_struck = true;
+                let absent = before.iter().flatten().map(|(sector, _)| (*sector, Shown::Absent)).collect();
+                may(Some(absent));
+                may(before);
+                moved.extend(self::row(damaged, row.cell).map(|row| (table, row)));
+            }
         }
-        for row in moved {
-            let may = sectors.entry(row.key as u64).or_insert_with(|| vec![Shown::Absent]);
-            may.extend(shown(&row, damaged));
+        for (table, row) in moved {
+            for (sector, shown) in now_stored.shows(table, &row, damaged).into_iter().flatten() {
+                sectors.entry(sector).or_insert_with(|| vec![Shown::Absent]).push(shown);
+            }
         }
-        let meta = sound.tables.meta.first();
         let text = meta.and_then(|row| text(row, damaged));
         let geometry = text.and_then(|text| serde_json::from_slice::<Json>(&text).ok());
         let geometry = geometry.and_then(|json| Some((json["sector_count"].as_u64()?, json["sector_size"].as_u64()?)));
@@ -64,7 +77,6 @@ impl Expected {
         let is_identity_struck = identity.is_some_and(|row| {
             text_differs(row, &sound.image.bytes, damaged) || is_head_struck(row, &sound.image.bytes, damaged)
         });
-        let is_meta_struck = meta.is_some_and(|row| is_head_struck(row, &sound.image.bytes, damaged));
         Self { sectors, geometry: geometry.filter(|_| !is_meta_struck), is_identity_struck, is_data_struck }
     }
 
@@ -87,14 +99,4 @@ fn text(row: &Row, image: &[u8]) -> Option<Vec<u8>> {
 
 fn text_differs(row: &Row, sound: &[u8], damaged: &[u8]) -> bool {
     text(row, sound) != text(row, damaged)
-}
-
-/// What a row of `sectors` shows if its bytes are those of `image`; nothing if that can only be an error.
-pub(super) fn shown(row: &Row, image: &[u8]) -> Option<Shown> {
-    match row.columns.get(1) {
-        // A row that ends before its data has none, which reads as zeros.
-        None | Some(Value::Null) => Some(Shown::Zeros),
-        Some(Value::Bytes(places)) => gather(image, places).map(Shown::Data),
-        Some(Value::Other) => None,
-    }
 }

@@ -1,9 +1,9 @@
 //! Cases drawn from a seed: few sound files, and many ways to damage them, more often where something hangs on it.
 
-use super::damage::{Damage, PAGE, Part};
+use super::damage::{Damage, Part};
 use super::original::{Kind, Recipe};
 use super::text::Case;
-use crate::layer::{Attack, Reached};
+use crate::layer::{Attack, Format, Reached};
 use crate::script::{Choices, SeedChoices};
 
 /// Sound files are made once and damaged many times.
@@ -15,12 +15,25 @@ impl Recipe {
         let mut choices = SeedChoices::new(seed, number.wrapping_add(1 << 60));
         let (sector_size, most) =
             choices.weighted(&[(6, (512, 120)), (2, (512, 400)), (3, (4096, 40)), (1, (65536, 4))]);
-        Self {
+        let recipe = Self {
             sector_size,
             sector_count: choices.between(1, most),
             seed: choices.below(1 << 20),
             flushes: choices.weighted(&[(4, 0), (2, 1), (2, 3), (1, 6)]),
             kind: choices.weighted(&[(3, Kind::Whole), (1, Kind::Child)]),
+            format: Format::Original,
+            page_size: Self::PAGE_SIZE,
+        };
+        match choices.percent(50) {
+            true => Self {
+                format: Format::One,
+                // Small ones make many clusters of few sectors; a sector has at most 16.
+                page_size: choices
+                    .weighted(&[(4, 512), (2, 1024), (5, Self::PAGE_SIZE), (1, 16384)])
+                    .max(sector_size / 16),
+                ..recipe
+            },
+            false => recipe,
         }
     }
 }
@@ -31,7 +44,7 @@ impl Case {
         let mut choices = SeedChoices::new(seed, number);
         let recipe = Recipe::draw(seed, choices.below(RECIPES));
         let damages = match choices.below(100) {
-            0..10 => vec![attack(&mut choices)],
+            0..10 => vec![attack(&recipe, &mut choices)],
             10..14 => journal(&recipe, &mut choices),
             14..16 => uncounted(&recipe, &mut choices),
             _ => {
@@ -43,23 +56,24 @@ impl Case {
     }
 }
 
-fn attack(choices: &mut SeedChoices) -> Damage {
-    let number = choices.below(Attack::COUNT as u64) as usize;
-    let reached = choices.weighted(&[(1, Reached::File), (1, Reached::Log)]);
-    Attack::nth(number).map_or(Damage::Cut { part: Part::File, at: 0 }, |attack| Damage::Attack { attack, reached })
+fn attack(recipe: &Recipe, choices: &mut SeedChoices) -> Damage {
+    let attacks: Vec<_> = Attack::on(recipe.format).collect();
+    let attack = attacks[choices.below(attacks.len() as u64) as usize];
+    Damage::Attack { attack, reached: choices.weighted(&[(1, Reached::File), (1, Reached::Log)]) }
 }
 
 /// A journal, and maybe something for it to undo.
 fn journal(recipe: &Recipe, choices: &mut SeedChoices) -> Vec<Damage> {
     let pages = choices.between(0, 4) as u32;
     let lie = choices.percent(50).then(|| choices.between(1, 4) as u32);
-    let undone = Damage::Noise { part: Part::File, at: PAGE as u64, len: PAGE as u64, seed: choices.below(1 << 16) };
+    let page = u64::from(recipe.page_size);
+    let undone = Damage::Noise { part: Part::File, at: page, len: page, seed: choices.below(1 << 16) };
     match choices.below(4) {
         0 => vec![Damage::Journal { pages, lie }],
         1 => vec![undone, Damage::Journal { pages, lie }],
         2 => {
             let len = len(recipe, Part::File);
-            let at = len - choices.below(len.min(3 * PAGE as u64));
+            let at = len - choices.below(len.min(3 * page));
             vec![Damage::Cut { part: Part::File, at }, Damage::Journal { pages, lie }]
         }
         _ => vec![damage(recipe, choices), Damage::Journal { pages, lie }],
@@ -68,16 +82,17 @@ fn journal(recipe: &Recipe, choices: &mut SeedChoices) -> Vec<Damage> {
 
 /// A header that does not count the pages of the sectors, but for one that took the place of their root.
 fn uncounted(recipe: &Recipe, choices: &mut SeedChoices) -> Vec<Damage> {
-    let (part, pages) = (Part::File, len(recipe, Part::File).div_ceil(PAGE as u64));
+    let (part, pages) = (Part::File, len(recipe, Part::File).div_ceil(u64::from(recipe.page_size)));
     let (from, to) = (choices.below(pages), 1);
     vec![Damage::Number { part, at: 28, value: 4 }, Damage::Copy { part, from, to }]
 }
 
 /// About how long the parts of a file are; what lies past the end does nothing.
 fn len(recipe: &Recipe, part: Part) -> u64 {
-    let page = PAGE as u64;
+    let page = u64::from(recipe.page_size);
     let data = recipe.sector_count * u64::from(recipe.sector_size) * 3 / 4;
     match part {
+        Part::File if recipe.format == Format::One => 7 * page + data * 3 / 2,
         Part::File => 4 * page + data * 9 / 8,
         Part::Log => 32 + (page + 24) * (3 + u64::from(recipe.flushes) * (2 + data / 16 / page)),
     }
@@ -89,16 +104,16 @@ fn damage(recipe: &Recipe, choices: &mut SeedChoices) -> Damage {
         _ => choices.weighted(&[(3, Part::File), (2, Part::Log)]),
     };
     let len = len(recipe, part);
-    let at = place(part, len, choices);
+    let at = place(recipe, part, len, choices);
     let page = match part {
-        Part::File => PAGE as u64,
-        Part::Log => PAGE as u64 + 24,
+        Part::File => u64::from(recipe.page_size),
+        Part::Log => u64::from(recipe.page_size) + 24,
     };
     let pages = len.div_ceil(page);
     match choices.below(100) {
         0..45 => Damage::Flip { part, at, bit: choices.below(8) as u8 },
-        45..58 => Damage::Fill { part, at, len: extent(choices), byte: byte(choices) },
-        58..68 => Damage::Noise { part, at, len: extent(choices), seed: choices.below(1 << 32) },
+        45..58 => Damage::Fill { part, at, len: extent(recipe, choices), byte: byte(choices) },
+        58..68 => Damage::Noise { part, at, len: extent(recipe, choices), seed: choices.below(1 << 32) },
         68..76 => Damage::Number { part, at: field(part, at, choices), value: number(pages, choices) },
         76..84 => Damage::Cut { part, at: if choices.percent(50) { at } else { at / page * page } },
         84..88 => Damage::Grow { part, len: choices.between(1, 3 * page), byte: byte(choices) },
@@ -108,16 +123,16 @@ fn damage(recipe: &Recipe, choices: &mut SeedChoices) -> Damage {
 }
 
 /// A byte: anywhere, where a page says what it has, or in the header.
-fn place(part: Part, len: u64, choices: &mut SeedChoices) -> u64 {
+fn place(recipe: &Recipe, part: Part, len: u64, choices: &mut SeedChoices) -> u64 {
     let (page, head) = match part {
-        Part::File => (PAGE as u64, 0),
-        Part::Log => (PAGE as u64 + 24, 32),
+        Part::File => (u64::from(recipe.page_size), 0),
+        Part::Log => (u64::from(recipe.page_size) + 24, 32),
     };
     match choices.below(100) {
         0..6 => choices.below(100),
-        6..10 => choices.below(PAGE as u64),
+        6..10 => choices.below(page),
         10..50 => head + choices.between(1, len.div_ceil(page)) * page + choices.below(28),
-        50..60 => head + choices.between(1, len.div_ceil(page)) * page - 1 - choices.below(600),
+        50..60 => (head + choices.between(1, len.div_ceil(page)) * page).saturating_sub(1 + choices.below(600)),
         _ => page + choices.below(len.saturating_sub(page).max(1)),
     }
 }
@@ -145,12 +160,12 @@ fn number(pages: u64, choices: &mut SeedChoices) -> u32 {
     }
 }
 
-fn extent(choices: &mut SeedChoices) -> u64 {
+fn extent(recipe: &Recipe, choices: &mut SeedChoices) -> u64 {
     match choices.below(4) {
         0 => 1,
         1 => choices.between(1, 16),
         2 => choices.between(1, 600),
-        _ => choices.between(1, 2 * PAGE as u64),
+        _ => choices.between(1, 2 * u64::from(recipe.page_size)),
     }
 }
 

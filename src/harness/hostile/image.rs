@@ -17,7 +17,7 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
-fn page_size(file: &[u8]) -> usize {
+pub(super) fn page_size(file: &[u8]) -> usize {
     match file.get(16..18) {
         Some([0, 1]) => 65536,
         Some(&[high, low]) => usize::from(high) << 8 | usize::from(low),
@@ -37,12 +37,13 @@ impl Image {
     pub(super) fn rolled_back(file: &[u8], journal: &[u8]) -> Self {
         let mut image = Self { bytes: file.to_vec(), commits: 0 };
         let page_count = word(journal, 16).unwrap_or(0) as usize;
+        let size = word(journal, 24).unwrap_or(0) as usize;
         // As below, of what lies past the end.
-        image.bytes.resize(page_count * 4096, 0xa7);
-        for record in journal.get(512..).unwrap_or_default().chunks_exact(4096 + 8) {
-            let start = (word(record, 0).unwrap_or(1) as usize - 1) * 4096;
-            if let Some(place) = image.bytes.get_mut(start..start + 4096) {
-                place.copy_from_slice(&record[4..4 + 4096]);
+        image.bytes.resize(page_count * size, 0xa7);
+        for record in journal.get(512..).unwrap_or_default().chunks_exact(size + 8) {
+            let start = (word(record, 0).unwrap_or(1) as usize - 1) * size;
+            if let Some(place) = image.bytes.get_mut(start..start + size) {
+                place.copy_from_slice(&record[4..4 + size]);
             }
         }
         image
@@ -104,7 +105,11 @@ pub(super) enum Value {
     Null,
     /// A blob or text, as the places of its bytes in the image.
     Bytes(Vec<Range<usize>>),
-    /// A number, or something that is cut off.
+    /// A whole number, as the places of its bytes.
+    Number(Range<usize>),
+    /// A number that takes no byte.
+    Constant(i64),
+    /// A number of another kind, or something that is cut off.
     Other,
 }
 
@@ -122,29 +127,39 @@ pub(super) struct Row {
 /// The tables of a sound file.
 #[derive(Clone, Debug)]
 pub(super) struct Tables {
-    pub(super) sectors: Vec<Row>,
     pub(super) meta: Vec<Row>,
     pub(super) identity: Vec<Row>,
+    pub(super) sectors: Vec<Row>,
+    pub(super) clusters: Vec<Row>,
+    pub(super) zeros: Vec<Row>,
 }
 
 impl Tables {
     /// The rows of a sound file; nothing if it is not one.
     pub(super) fn read(image: &[u8]) -> Option<Self> {
-        let mut roots = [0; 3];
+        const NAMES: [&[u8]; 5] = [b"meta", b"identity", b"sectors", b"clusters", b"zeros"];
+        let mut roots = [0; NAMES.len()];
         for row in rows(image, 1)? {
             let text = |column: usize| match row.columns.get(column)? {
                 Value::Bytes(places) => Some(gather(image, places)?),
                 _ => None,
             };
-            let table =
-                [&b"sectors"[..], b"meta", b"identity"].iter().position(|name| text(1).as_deref() == Some(name));
+            let table = NAMES.iter().position(|name| text(1).as_deref() == Some(name));
             // The root page is a small number, stored in the byte after the texts before it.
             let (Some(table), Some(Value::Bytes(before))) = (table, row.columns.get(2)) else { continue };
             roots[table] = usize::from(*image.get(before.last()?.end)?);
         }
-        let table = |root| if root == 0 { Some(Vec::new()) } else { rows(image, root) };
-        Some(Self { sectors: table(roots[0])?, meta: table(roots[1])?, identity: table(roots[2])? })
+        let [meta, identity, sectors, clusters, zeros] =
+            roots.map(|root| if root == 0 { Some(Vec::new()) } else { rows(image, root) });
+        Some(Self { meta: meta?, identity: identity?, sectors: sectors?, clusters: clusters?, zeros: zeros? })
     }
+}
+
+/// The whole number at that place.
+pub(super) fn number(image: &[u8], place: &Range<usize>) -> Option<i64> {
+    let bytes = image.get(place.clone())?;
+    let sign = if bytes.first()? & 0x80 == 0 { 0 } else { -1 };
+    Some(bytes.iter().fold(sign, |number, byte| number << 8 | i64::from(*byte)))
 }
 
 /// The bytes at those places, if all of them are there.
@@ -234,6 +249,11 @@ pub(super) fn row(image: &[u8], cell: usize) -> Option<Row> {
         };
         columns.push(match ty {
             0 => Value::Null,
+            8 | 9 => Value::Constant(ty as i64 - 8),
+            1..=6 => match part(&places, offset, len).as_deref() {
+                Some([place]) => Value::Number(place.clone()),
+                _ => Value::Other,
+            },
             12.. => part(&places, offset, len).map_or(Value::Other, Value::Bytes),
             _ => Value::Other,
         });

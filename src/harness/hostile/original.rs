@@ -5,13 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::expect::{Shown, shown};
-use super::image::{Image, Tables};
+use super::expect::Shown;
+use super::image::{Image, Tables, page_size};
+use super::stored::Stored;
 use crate::error::{Error, ErrorKind, Result};
 use crate::geometry::Geometry;
 use crate::layer::{
-    Access, Below, DiskLayerMetadata, Durability, Existing, FormatOnAttachSqliteDiskLayer, FormatParams, Identity,
-    IncompleteFormatParams, LayerAttach, LayerIo, Options, Parent, Presence, SqliteDiskLayer, UnmapBehavior,
+    Access, Below, DiskLayerMetadata, Durability, Existing, Format, FormatOnAttachSqliteDiskLayer, FormatParams,
+    Identity, IncompleteFormatParams, LayerAttach, LayerIo, Options, Parent, Presence, SqliteDiskLayer, UnmapBehavior,
 };
 use crate::script::{Choices, SeedChoices};
 
@@ -28,6 +29,15 @@ pub struct Recipe {
     pub flushes: u32,
     /// Whether the file remembers a parent.
     pub kind: Kind,
+    /// How sectors lie in it.
+    pub format: Format,
+    /// Bytes of a page.
+    pub page_size: u32,
+}
+
+impl Recipe {
+    /// The size of the pages of the original's files.
+    pub(super) const PAGE_SIZE: u32 = 4096;
 }
 
 /// What a layer lies on.
@@ -67,7 +77,7 @@ impl Original {
         let mut choices = SeedChoices::new(recipe.seed, 0);
         let mut sectors = Sectors::new();
         let layer = create(recipe, geometry, path, options)?;
-        change(&*layer, &mut sectors, recipe.sector_count, &mut choices)?;
+        change(&*layer, &mut sectors, recipe.sector_count, recipe.format, &mut choices)?;
         layer.close()?;
         let layer = SqliteDiskLayer::open(path, crate::layer::Mode::ReadWrite, options)?;
         let parent = layer.metadata().parent;
@@ -75,7 +85,7 @@ impl Original {
         for _ in 0..recipe.flushes {
             let before = sectors.clone();
             let count = choices.between(1, recipe.sector_count.div_ceil(4));
-            change(&layer, &mut sectors, count, &mut choices)?;
+            change(&layer, &mut sectors, count, recipe.format, &mut choices)?;
             layer.flush()?;
             let identity = layer.metadata().identity;
             if known.len() == 1 {
@@ -90,7 +100,7 @@ impl Original {
         let file = std::fs::read(path).map_err(failed)?;
         let log = if recipe.flushes == 0 { Vec::new() } else { std::fs::read(log_path).map_err(failed)? };
         drop(layer);
-        let states = states(known, &file, &log)?;
+        let states = states(known, geometry, &file, &log)?;
         Ok(Self { geometry, parent, file, log, states })
     }
 }
@@ -99,24 +109,29 @@ impl Original {
 fn options(recipe: Recipe) -> Options {
     let drawn = AtomicU64::new(recipe.seed + 1);
     let draw = move || u128::from(drawn.fetch_add(1, Ordering::Relaxed)).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060);
-    Options { identities: Some(Arc::new(draw)), ..Options::default() }
+    let (format, page_size) = (recipe.format, recipe.page_size);
+    Options { format, page_size, identities: Some(Arc::new(draw)), ..Options::default() }
 }
 
-fn states(known: Vec<(Sectors, Option<Identity>)>, file: &[u8], log: &[u8]) -> Result<Vec<State>> {
+fn states(known: Vec<(Sectors, Option<Identity>)>, geometry: Geometry, file: &[u8], log: &[u8]) -> Result<Vec<State>> {
     let wrong = |what: &str| Error::new(ErrorKind::Failed, format!("the judge reads a sound file wrongly: {what}"));
     let commits = Image::new(file, log).commits;
     if commits + 1 != known.len() {
         return Err(wrong(&format!("{commits} commits in its log, and {} were made", known.len() - 1)));
     }
     let mut states = Vec::new();
+    let frame = 24 + page_size(file);
     for (sectors, identity) in known {
         // A log that ends earlier has fewer commits: the same frames up to the one that is asked for.
-        let image = (32..=log.len()).step_by(24 + 4096).map(|end| Image::new(file, &log[..end]));
+        let image = (32..=log.len()).step_by(frame).map(|end| Image::new(file, &log[..end]));
         let image = image.into_iter().find(|image| image.commits == states.len()).unwrap_or(Image::new(file, &[]));
         let tables = Tables::read(&image.bytes).ok_or_else(|| wrong("its tables"))?;
-        let read = tables.sectors.iter().map(|row| (row.key as u64, shown(row, &image.bytes)));
-        let written = |data| Some(Option::map_or(data, Shown::Zeros, Shown::Data));
-        if !read.eq(sectors.into_iter().map(|(sector, data)| (sector, written(data)))) {
+        let stored = Stored::of(&tables, &image.bytes).ok_or_else(|| wrong("its metadata"))?;
+        let read = stored.present(&tables, &image.bytes);
+        let written = |data| Option::map_or(data, Shown::Zeros, Shown::Data);
+        let is_right = read
+            .is_some_and(|read| read.into_iter().eq(sectors.into_iter().map(|(sector, data)| (sector, written(data)))));
+        if !is_right || (stored.sector_count, stored.sector_size) != (geometry.sector_count(), geometry.sector_size()) {
             return Err(wrong("its sectors"));
         }
         states.push(State { identity, image, tables });
@@ -148,8 +163,21 @@ fn create(recipe: Recipe, geometry: Geometry, path: &Path, options: &Options) ->
 }
 
 /// Writes, zeroes and forgets so many sectors.
-fn change(layer: &dyn LayerIo, sectors: &mut Sectors, count: u64, choices: &mut SeedChoices) -> Result<()> {
+fn change(
+    layer: &dyn LayerIo,
+    sectors: &mut Sectors,
+    count: u64,
+    format: Format,
+    choices: &mut SeedChoices,
+) -> Result<()> {
     let geometry = layer.metadata().geometry;
+    if format == Format::One && choices.percent(60) {
+        // Zeros of whole clusters lie elsewhere.
+        let start = choices.below(geometry.sector_count());
+        let end = start + choices.between(1, geometry.sector_count() - start);
+        layer.unmap(start, end - start, Below::Something)?;
+        sectors.extend((start..end).map(|sector| (sector, None)));
+    }
     for _ in 0..count {
         let sector = choices.below(geometry.sector_count());
         match choices.below(10) {

@@ -1,7 +1,7 @@
 //! A case as text: the sound file on the first line, then a damage a line. `;` may stand for the end of a line.
 //!
 //! ```text
-//! layer 512 64 seed 3 flushes 2 child
+//! layer 512 64 seed 3 flushes 2 format 1 pages 4096 child
 //! flip file 4711 3
 //! noise log 100 50 seed 9
 //! attack two-meta-rows log
@@ -13,7 +13,7 @@ use std::str::FromStr;
 use super::damage::{Damage, Part};
 use super::original::{Kind, Recipe};
 use crate::error::{Error, ErrorKind, Result};
-use crate::layer::{Attack, Reached};
+use crate::layer::{Attack, Format, Reached};
 
 /// A sound file, and what is done to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +33,11 @@ impl fmt::Display for Case {
 
 impl fmt::Display for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { sector_size, sector_count, seed, flushes, kind } = self;
+        let Self { sector_size, sector_count, seed, flushes, kind, format, page_size } = self;
         write!(f, "layer {sector_size} {sector_count} seed {seed} flushes {flushes}")?;
+        if *format != Format::Original {
+            write!(f, " format {} pages {page_size}", format.version())?;
+        }
         match kind {
             Kind::Whole => Ok(()),
             Kind::Child => f.write_str(" child"),
@@ -77,7 +80,8 @@ impl FromStr for Case {
         let lines = text.split(['\n', ';']).map(|line| line.split('#').next().unwrap_or_default().trim());
         let mut lines = lines.filter(|line| !line.is_empty());
         let first = lines.next().ok_or_else(|| syntax("", "a case begins with `layer`"))?;
-        let recipe = recipe(first).ok_or_else(|| syntax(first, "`layer SIZE COUNT seed S flushes N [child]`"))?;
+        let recipe = recipe(first)
+            .ok_or_else(|| syntax(first, "`layer SIZE COUNT seed S flushes N [format N pages BYTES] [child]`"))?;
         let damages = lines.map(|line| damage(line).ok_or_else(|| syntax(line, "a damage"))).collect::<Result<_>>()?;
         Ok(Self { recipe, damages })
     }
@@ -89,19 +93,27 @@ fn syntax(line: &str, expected: &str) -> Error {
 
 fn recipe(line: &str) -> Option<Recipe> {
     let words: Vec<&str> = line.split_whitespace().collect();
-    let (numbers, kind) = match words[..] {
-        ["layer", size, count, "seed", seed, "flushes", flushes] => ([size, count, seed, flushes], Kind::Whole),
-        ["layer", size, count, "seed", seed, "flushes", flushes, "child"] => {
-            ([size, count, seed, flushes], Kind::Child)
+    let ["layer", size, count, "seed", seed, "flushes", flushes, rest @ ..] = &words[..] else { return None };
+    // Cases that name no format are older than the second one.
+    let (format, page_size, rest) = match rest {
+        ["format", format, "pages", size, rest @ ..] => {
+            (Format::of_version(format.parse().ok()?)?, size.parse().ok()?, rest)
         }
+        _ => (Format::Original, Recipe::PAGE_SIZE, rest),
+    };
+    let kind = match rest {
+        [] => Kind::Whole,
+        ["child"] => Kind::Child,
         _ => return None,
     };
     Some(Recipe {
-        sector_size: numbers[0].parse().ok()?,
-        sector_count: numbers[1].parse().ok()?,
-        seed: numbers[2].parse().ok()?,
-        flushes: numbers[3].parse().ok()?,
+        sector_size: size.parse().ok()?,
+        sector_count: count.parse().ok()?,
+        seed: seed.parse().ok()?,
+        flushes: flushes.parse().ok()?,
         kind,
+        format,
+        page_size,
     })
 }
 

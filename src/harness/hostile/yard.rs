@@ -97,7 +97,7 @@ impl Yard {
         let mut files = Files { file: original.file.clone(), log: original.log.clone(), journal: Vec::new() };
         let mut effect = None;
         for damage in &case.damages {
-            damage.strike(&mut files, &original.file);
+            damage.strike(&mut files, &original.file, case.recipe.page_size as usize);
             if let Damage::Attack { attack, reached } = damage {
                 self.put(&files)?;
                 // What SQLite itself cannot do to a damaged file is left undone.

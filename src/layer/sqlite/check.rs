@@ -5,11 +5,11 @@ use std::path::Path;
 
 use super::database::{Database, sql_error};
 use super::scan::{misfits, scan};
-use super::schema::{self, Lineage};
+use super::schema::{self, Contents, Lineage};
 use super::{Existing, FormatParams, Location, Mode, Options, SqliteDiskLayer, structure};
 use crate::error::{Error, ErrorKind, Result};
 use crate::geometry::Geometry;
-use crate::layer::{Identity, LayerIo, Parent};
+use crate::layer::{Below, Durability, Identity, LayerIo, Parent};
 
 /// What a check has found.
 #[derive(Debug, Default)]
@@ -86,15 +86,19 @@ fn look(path: &Path, options: &Options, checkup: &mut Checkup) -> Result<()> {
     // The tables are ours: what remains takes as long as the file is large.
     database.unbound()?;
     checkup.misfits = misfits(&database.conn)?;
-    checkup.damaged = scan(&database.conn, contents.geometry, &mut |_, _| {
-        checkup.present += 1;
+    checkup.damaged = scan(&database.conn, contents.geometry, contents.stored, &mut |sectors, _| {
+        checkup.present += sectors.end - sectors.start;
         Ok(())
     })?;
+    if checkup.is_whole() {
+        // What opening does not take the time for if the file is large.
+        checkup.refusal = structure::fits(&database.conn, contents.stored).err();
+    }
     Ok(())
 }
 
-/// Writes what can be read of `path` into a new layer at `to`, where nothing is. A layer that is whole keeps its identity;
-/// one that lost something is another state of it.
+/// Writes what can be read of `path` into a new layer at `to`, where nothing is, of the same format. A layer that is whole
+/// keeps its identity; one that lost something is another state of it.
 ///
 /// # Errors
 ///
@@ -104,36 +108,44 @@ pub fn salvage(path: &Path, to: &Path, options: &Options) -> Result<Salvaged> {
     let mut database = Database::connect(&Location::from(path), Mode::ReadOnly, options).map_err(failed)?;
     let contents = schema::salvageable(&database.conn).map_err(failed)?;
     database.unbound()?;
+    let options = &contents.stored.options(options);
+    // Only what can be changed can be told of zeros; that it must not be is said when all is there.
     let format = FormatParams {
-        logically_read_only: contents.logically_read_only,
+        logically_read_only: false,
         len: contents.geometry.len(),
         sector_size: contents.geometry.sector_size(),
     };
     let layer = SqliteDiskLayer::create(to, format, Existing::Keep, options)?;
-    let zeros = vec![0; format.sector_size as usize];
-    let mut sectors = 0;
-    let lost = scan(&database.conn, contents.geometry, &mut |sector, data| {
-        sectors += 1;
-        layer.write_no_overwrite(sector, data.unwrap_or(&zeros))
+    let mut count = 0;
+    let lost = scan(&database.conn, contents.geometry, contents.stored, &mut |sectors, data| {
+        count += sectors.end - sectors.start;
+        match data {
+            Some(data) => layer.write(sectors.start, data, Durability::Flushed),
+            None => layer.unmap(sectors.start, sectors.end - sectors.start, Below::Something),
+        }
     })?;
     layer.close()?;
-    if let Some(lineage) = contents.lineage {
-        keep_lineage(to, lineage, &lost, options)?;
-    }
-    Ok(Salvaged { sectors, lost })
+    keep_identity(to, &contents, &lost, options)?;
+    Ok(Salvaged { sectors: count, lost })
 }
 
-fn keep_lineage(path: &Path, found: Lineage, lost: &[Range<u64>], options: &Options) -> Result<()> {
+/// Gives the new file what the old one said of itself.
+fn keep_identity(path: &Path, found: &Contents, lost: &[Range<u64>], options: &Options) -> Result<()> {
     let database = Database::connect(&Location::from(path), Mode::ReadWrite, options)?;
     let made = schema::inspect(&database.conn)?.lineage;
     database.accept(Mode::ReadWrite)?;
-    let generation = match made {
-        Some(made) if !lost.is_empty() => made.generation,
-        _ => found.generation,
-    };
     let failed = |e| sql_error("writing the identity", e);
     database.conn.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
-    schema::write_lineage(&database.conn, &Lineage { generation, ..found })?;
+    if let Some(lineage) = found.lineage {
+        let generation = match made {
+            Some(made) if !lost.is_empty() => made.generation,
+            _ => lineage.generation,
+        };
+        schema::write_lineage(&database.conn, &Lineage { generation, ..lineage })?;
+    }
+    if found.logically_read_only {
+        schema::protect(&database.conn)?;
+    }
     database.conn.execute_batch("COMMIT").map_err(failed)?;
     database.close()
 }

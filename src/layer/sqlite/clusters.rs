@@ -23,6 +23,7 @@ mod extent;
 mod head;
 mod row;
 mod shape;
+mod whole;
 mod zeros;
 
 pub(super) use head::{BLOCKS, Head, LEN, TAIL};

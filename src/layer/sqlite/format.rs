@@ -1,5 +1,6 @@
 //! The formats of a file: what each is called in the header, and which tables it has.
 
+use super::Options;
 use super::clusters::{Clusters, Shape};
 use super::layout::Layout;
 use super::rows;
@@ -112,6 +113,16 @@ pub(super) enum Stored {
 }
 
 impl Stored {
+    /// The options that make another file like it.
+    pub(super) fn options(self, options: &Options) -> Options {
+        match self {
+            Self::Rows => Options { format: Format::Original, ..options.clone() },
+            Self::Clusters(shape) => {
+                Options { format: Format::One, page_size: shape.block_size() as u32, ..options.clone() }
+            }
+        }
+    }
+
     /// The layout, for one connection.
     pub(super) fn layout(self, geometry: Geometry) -> Box<dyn Layout> {
         match self {

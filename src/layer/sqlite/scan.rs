@@ -1,133 +1,97 @@
-//! Reading past damage: every row that can be read, and the ranges of sectors where none can.
-//!
-//! A page that is lost stops whoever reads in order, so what lies behind it is read from the other end, and what is
-//! left between is halved until nothing more comes of it.
+//! Reading past damage: all that can be read, and the ranges of sectors where nothing can.
 
 use std::ops::Range;
 
+use rusqlite::Connection;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, params};
 
+use super::clusters::Shape;
 use super::database::sql_error;
+use super::format::Stored;
 use crate::error::Result;
 use crate::geometry::Geometry;
 
-/// Halving goes on so long without a row: gaps of up to 4096 sectors are known to the sector.
-const FRUITLESS: u32 = 12;
+mod pass;
+mod ranges;
 
-/// What is told of each row that can be read: its sector, and its bytes or nothing for zeros.
-pub(super) type Visit<'a> = dyn FnMut(u64, Option<&[u8]>) -> Result<()> + 'a;
+use pass::{Row, Table, pass};
+use ranges::{merged, push, without};
 
-/// One pass over all sectors.
-pub(super) struct Scan<'a, 'v> {
-    conn: &'a Connection,
-    size: usize,
-    visit: &'a mut Visit<'v>,
-    /// Sectors that cannot be read, in no order.
-    lost: Vec<Range<u64>>,
-    /// A failure of `visit`, which ends the pass.
-    failure: Option<crate::error::Error>,
-}
+/// What is told of sectors that can be read: which they are, and their bytes or nothing for zeros. Zeros may be as many
+/// as the disk has sectors.
+pub(super) type Visit<'a> = dyn FnMut(Range<u64>, Option<&[u8]>) -> Result<()> + 'a;
 
-/// In which order a range is read.
-#[derive(Clone, Copy)]
-enum Order {
-    Up,
-    Down,
-}
+const SECTORS: Table = Table {
+    up: "SELECT sector, data FROM sectors WHERE sector >= ?1 AND sector < ?2 ORDER BY sector",
+    down: "SELECT sector, data FROM sectors WHERE sector >= ?1 AND sector < ?2 ORDER BY sector DESC",
+};
+const CLUSTERS: Table = Table {
+    up: "SELECT cluster, data FROM clusters WHERE cluster >= ?1 AND cluster < ?2 ORDER BY cluster",
+    down: "SELECT cluster, data FROM clusters WHERE cluster >= ?1 AND cluster < ?2 ORDER BY cluster DESC",
+};
+const ZEROS: Table = Table {
+    up: "SELECT start, stop FROM zeros WHERE start >= ?1 AND start < ?2 ORDER BY start",
+    down: "SELECT start, stop FROM zeros WHERE start >= ?1 AND start < ?2 ORDER BY start DESC",
+};
 
-/// Visits every row inside the disk that can be read; where none can.
+/// Visits every sector inside the disk that can be read, once; where none can.
 ///
 /// # Errors
 ///
 /// Those of `visit`.
-pub(super) fn scan(conn: &Connection, geometry: Geometry, visit: &mut Visit<'_>) -> Result<Vec<Range<u64>>> {
+pub(super) fn scan(
+    conn: &Connection,
+    geometry: Geometry,
+    stored: Stored,
+    visit: &mut Visit<'_>,
+) -> Result<Vec<Range<u64>>> {
+    match stored {
+        Stored::Rows => sectors(conn, geometry, visit),
+        Stored::Clusters(shape) => clusters(conn, &shape, visit),
+    }
+}
+
+fn sectors(conn: &Connection, geometry: Geometry, visit: &mut Visit<'_>) -> Result<Vec<Range<u64>>> {
     let size = geometry.sector_size() as usize;
-    let mut scan = Scan { conn, size, visit, lost: Vec::new(), failure: None };
-    scan.range(0..geometry.sector_count(), 0);
-    match scan.failure {
-        Some(failure) => Err(failure),
-        None => Ok(merged(scan.lost)),
-    }
-}
-
-impl Scan<'_, '_> {
-    fn range(&mut self, range: Range<u64>, fruitless: u32) {
-        if range.is_empty() || self.failure.is_some() {
-            return;
-        }
-        let start = self.run(range.clone(), Order::Up);
-        if start == range.end || self.failure.is_some() {
-            return;
-        }
-        let end = self.run(start..range.end, Order::Down);
-        let fruitless = if start > range.start || end < range.end { 0 } else { fruitless + 1 };
-        if end - start <= 1 || fruitless > FRUITLESS {
-            self.lost.push(start..end);
-            return;
-        }
-        let middle = start + (end - start) / 2;
-        self.range(start..middle, fruitless);
-        self.range(middle..end, fruitless);
-    }
-
-    /// Visits rows until one cannot be read; up to (or down to) where the range is done with.
-    fn run(&mut self, range: Range<u64>, order: Order) -> u64 {
-        let (sql, mut done) = match order {
-            Order::Up => {
-                ("SELECT sector, data FROM sectors WHERE sector >= ?1 AND sector < ?2 ORDER BY sector", range.start)
-            }
-            Order::Down => {
-                ("SELECT sector, data FROM sectors WHERE sector >= ?1 AND sector < ?2 ORDER BY sector DESC", range.end)
-            }
+    pass(conn, SECTORS, 0..geometry.sector_count(), &mut |sector, value| {
+        let data = match value {
+            ValueRef::Null => None,
+            ValueRef::Blob(data) if data.len() == size => Some(data),
+            _ => return Ok(Row::Damaged),
         };
-        let Ok(mut statement) = self.conn.prepare_cached(sql) else { return done };
-        let Ok(mut rows) = statement.query(params![range.start as i64, range.end as i64]) else { return done };
-        loop {
-            let Ok(row) = rows.next() else { return done };
-            let Some(row) = row else { break };
-            let Ok(sector) = row.get::<_, i64>(0).map(|sector| sector as u64) else { return done };
-            // Keys that do not go one way are those of a page that is not what it was.
-            match order {
-                Order::Up if sector >= done && sector < range.end => done = sector + 1,
-                Order::Down if sector < done && sector >= range.start => done = sector,
-                _ => return done,
-            }
-            let Ok(value) = row.get_ref(1) else {
-                self.lost.push(sector..sector + 1);
-                continue;
-            };
-            let visited = match value {
-                ValueRef::Null => (self.visit)(sector, None),
-                ValueRef::Blob(data) if data.len() == self.size => (self.visit)(sector, Some(data)),
-                _ => {
-                    self.lost.push(sector..sector + 1);
-                    Ok(())
-                }
-            };
-            if let Err(failure) = visited {
-                self.failure = Some(failure);
-                return done;
-            }
-        }
-        match order {
-            Order::Up => range.end,
-            Order::Down => range.start,
-        }
-    }
+        visit(sector..sector + 1, data).map(|()| Row::Sound)
+    })
 }
 
-/// The same ranges, in order, with none that touch.
-fn merged(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
-    ranges.sort_by_key(|range| range.start);
-    let mut merged: Vec<Range<u64>> = Vec::new();
-    for range in ranges {
-        match merged.last_mut() {
-            Some(last) if last.end >= range.start => last.end = last.end.max(range.end),
-            _ => merged.push(range),
+/// A cluster whose row is damaged is lost as a whole. Where a row and an extent contradict each other the row is taken,
+/// as it is by whoever reads.
+fn clusters(conn: &Connection, shape: &Shape, visit: &mut Visit<'_>) -> Result<Vec<Range<u64>>> {
+    let mut rows = Vec::new();
+    let lost_rows = pass(conn, CLUSTERS, 0..shape.clusters(), &mut |cluster, value| {
+        let ValueRef::Blob(row) = value else { return Ok(Row::Damaged) };
+        let Some(cluster_read) = shape.decode(cluster, row) else { return Ok(Row::Damaged) };
+        push(&mut rows, cluster);
+        cluster_read.runs().try_for_each(|(sectors, data)| visit(sectors, data)).map(|()| Row::Sound)
+    })?;
+    let mut zeros = Vec::new();
+    let lost_starts = pass(conn, ZEROS, 0..shape.clusters(), &mut |start, value| match value {
+        ValueRef::Integer(stop) if stop > start as i64 && stop as u64 <= shape.clusters() => {
+            zeros.push(start..stop as u64);
+            Ok(Row::Sound)
         }
+        _ => Ok(Row::Damaged),
+    })?;
+    let (rows, zeros) = (merged(rows), merged(zeros));
+    for extent in without(&zeros, &rows) {
+        visit(shape.sectors_of(&extent), None)?;
     }
-    merged
+    // Nobody knows where an extent ended that cannot be read, but it did before the next one.
+    let ends_by = |start: u64| zeros.iter().map(|extent| extent.start).find(|next| *next >= start);
+    let lost_zeros =
+        lost_starts.into_iter().map(|lost| lost.start..ends_by(lost.end).unwrap_or_else(|| shape.clusters()));
+    let lost = merged(lost_rows.into_iter().chain(lost_zeros).collect());
+    let lost = without(&without(&lost, &rows), &zeros);
+    Ok(lost.iter().map(|clusters| shape.sectors_of(clusters)).collect())
 }
 
 /// What SQLite's own check says, at most so many lines; none if all is well.

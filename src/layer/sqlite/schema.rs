@@ -345,6 +345,12 @@ pub(super) fn write_lineage(conn: &Connection, lineage: &Lineage) -> Result<()> 
     }
 }
 
+/// Says of a layer that it is logically read only; the caller has a transaction open.
+pub(super) fn protect(conn: &Connection) -> Result<()> {
+    let sql = "UPDATE meta SET metadata = json_set(metadata, '$.logically_read_only', json('true'))";
+    conn.execute(sql, []).map(drop).map_err(|e| sql_error("writing the metadata", e))
+}
+
 fn to_json(value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|e| Error::new(ErrorKind::Io, "writing JSON").because(e))
 }

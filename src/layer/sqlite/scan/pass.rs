@@ -1,0 +1,117 @@
+//! One pass over the keys of a table, past what cannot be read.
+//!
+//! A page that is lost stops whoever reads in order, so what lies behind it is read from the other end, and what is
+//! left between is halved until nothing more comes of it.
+
+use std::ops::Range;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, params};
+
+use super::ranges::merged;
+use crate::error::{Error, Result};
+
+/// Halving goes on so long without a row: gaps of up to 4096 keys are known to the key.
+const FRUITLESS: u32 = 12;
+
+/// What a row turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Row {
+    Sound,
+    Damaged,
+}
+
+/// A table: how its keys and values are read in order, both ways.
+pub(super) struct Table {
+    pub(super) up: &'static str,
+    pub(super) down: &'static str,
+}
+
+/// What is told of each row: its key and its value.
+pub(super) type Take<'a> = dyn FnMut(u64, ValueRef<'_>) -> Result<Row> + 'a;
+
+struct Pass<'a, 't> {
+    conn: &'a Connection,
+    table: Table,
+    take: &'a mut Take<'t>,
+    /// Keys whose rows cannot be read, in no order.
+    lost: Vec<Range<u64>>,
+    /// A failure of `take`, which ends the pass.
+    failure: Option<Error>,
+}
+
+/// In which order a range is read.
+#[derive(Clone, Copy)]
+enum Order {
+    Up,
+    Down,
+}
+
+/// Takes every row with a key of `keys` that can be read; the keys where none can.
+///
+/// # Errors
+///
+/// Those of `take`.
+pub(super) fn pass(conn: &Connection, table: Table, keys: Range<u64>, take: &mut Take<'_>) -> Result<Vec<Range<u64>>> {
+    let mut pass = Pass { conn, table, take, lost: Vec::new(), failure: None };
+    pass.range(keys, 0);
+    match pass.failure {
+        Some(failure) => Err(failure),
+        None => Ok(merged(pass.lost)),
+    }
+}
+
+impl Pass<'_, '_> {
+    fn range(&mut self, range: Range<u64>, fruitless: u32) {
+        if range.is_empty() || self.failure.is_some() {
+            return;
+        }
+        let start = self.run(range.clone(), Order::Up);
+        if start == range.end || self.failure.is_some() {
+            return;
+        }
+        let end = self.run(start..range.end, Order::Down);
+        let fruitless = if start > range.start || end < range.end { 0 } else { fruitless + 1 };
+        if end - start <= 1 || fruitless > FRUITLESS {
+            self.lost.push(start..end);
+            return;
+        }
+        let middle = start + (end - start) / 2;
+        self.range(start..middle, fruitless);
+        self.range(middle..end, fruitless);
+    }
+
+    /// Takes rows until one cannot be read; up to (or down to) where the range is done with.
+    fn run(&mut self, range: Range<u64>, order: Order) -> u64 {
+        let (sql, mut done) = match order {
+            Order::Up => (self.table.up, range.start),
+            Order::Down => (self.table.down, range.end),
+        };
+        let Ok(mut statement) = self.conn.prepare_cached(sql) else { return done };
+        let Ok(mut rows) = statement.query(params![range.start as i64, range.end as i64]) else { return done };
+        loop {
+            let Ok(row) = rows.next() else { return done };
+            let Some(row) = row else { break };
+            let Ok(key) = row.get::<_, i64>(0).map(|key| key as u64) else { return done };
+            // Keys that do not go one way are those of a page that is not what it was.
+            match order {
+                Order::Up if key >= done && key < range.end => done = key + 1,
+                Order::Down if key < done && key >= range.start => done = key,
+                _ => return done,
+            }
+            let taken = row.get_ref(1).map_or(Ok(Row::Damaged), |value| (self.take)(key, value));
+            match taken {
+                Ok(Row::Sound) => {}
+                Ok(Row::Damaged) => self.lost.push(key..key + 1),
+                Err(failure) => {
+                    self.failure = Some(failure);
+                    return done;
+                }
+            }
+        }
+        match order {
+            Order::Up => range.end,
+            Order::Down => range.start,
+        }
+    }
+}
