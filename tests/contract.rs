@@ -26,6 +26,7 @@ mod requests;
 mod sectors;
 mod shape;
 mod sizes;
+mod space;
 mod spy;
 mod threads;
 mod unmap;

@@ -42,6 +42,7 @@ mod rows;
 mod scan;
 mod schema;
 mod session;
+mod space;
 mod structure;
 
 pub use attach::FormatOnAttachSqliteDiskLayer;

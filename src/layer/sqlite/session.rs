@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::database::{Database, sql_error};
 use super::layout::{Change, Layout, Undo};
 use super::schema::{self, Lineage};
-use super::{Location, Mode, Options, format, structure};
+use super::{Location, Mode, Options, format, space, structure};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
 use crate::geometry::Geometry;
@@ -28,6 +28,7 @@ pub(super) struct Session {
     /// Bytes acknowledged and not yet committed.
     dirty: u64,
     has_lost_changes: bool,
+    free: space::Free,
 }
 
 /// Whether the generation has changed since the file was opened (rule 14).
@@ -76,6 +77,7 @@ impl Session {
                 dirty_limit: options.dirty_limit,
                 dirty: 0,
                 has_lost_changes: false,
+                free: space::Free::default(),
                 database,
             }),
             Err(error) => {
@@ -185,12 +187,14 @@ impl Session {
         let uncounted = planted(Fault::CloseDropsUnmaps) || planted(Fault::FlushSkippedWhenUncounted);
         let bytes = if uncounted { 0 } else { bytes };
         let undo = self.layout.undo(Change::Unmap(&range));
+        self.free = space::Free::Likely;
         self.change(bytes, undo, |layout, conn| layout.unmap(conn, range, below))
     }
 
     pub(super) fn clear(&mut self) -> Result<()> {
         self.change_generation()?;
         let undo = self.layout.undo(Change::Clear);
+        self.free = space::Free::Likely;
         self.change(0, undo, |layout, conn| layout.clear(conn))?;
         if planted(Fault::ClearNotCommitted) { Ok(()) } else { self.commit() }
     }
@@ -216,7 +220,17 @@ impl Session {
         {
             return Ok(());
         }
-        self.commit()
+        self.commit()?;
+        self.give_back(space::When::Flushed);
+        Ok(())
+    }
+
+    /// Everything is durable already, so that a failure is nobody's loss: a full disk stays as it is.
+    fn give_back(&mut self, when: space::When) {
+        if self.free == space::Free::Likely && self.database.conn.is_autocommit() {
+            self.layout.let_go();
+            self.free = space::give_back(&self.database.conn, when).unwrap_or_default();
+        }
     }
 
     /// Makes everything acknowledged durable, and lets go of the file.
@@ -228,6 +242,9 @@ impl Session {
             false => self.commit(),
             true => self.execute("ROLLBACK"),
         };
+        if committed.is_ok() {
+            self.give_back(space::When::Closing);
+        }
         self.layout.let_go();
         let closed = self.database.close();
         if planted(Fault::CloseFailureUntold) {
