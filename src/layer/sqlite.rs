@@ -11,7 +11,6 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -25,19 +24,24 @@ use crate::sync::{Mutex, MutexGuard};
 
 mod attach;
 mod blob;
+mod btree;
 mod check;
 mod clusters;
+mod copy;
 mod create;
 mod database;
 #[cfg(feature = "harness")]
 mod forge;
 mod format;
+mod import;
 mod journal;
 mod layout;
+mod location;
 mod log;
 mod moved;
 #[cfg(feature = "planted-faults")]
 mod races;
+mod rewrite;
 mod rows;
 mod scan;
 mod schema;
@@ -47,9 +51,12 @@ mod structure;
 
 pub use attach::FormatOnAttachSqliteDiskLayer;
 pub use check::{Checkup, Salvaged, check, salvage};
+pub use copy::{Progress, Watch};
 #[cfg(feature = "harness")]
 pub use forge::{Attack, Effect, Reached};
 pub use format::Format;
+pub use location::{Location, MemoryFile};
+pub use rewrite::{Rewritten, compact, upgrade};
 use session::Session;
 
 /// How a file is opened.
@@ -126,46 +133,6 @@ impl fmt::Debug for Options {
         f.debug_struct("Options").field("dirty_limit", &self.dirty_limit).finish_non_exhaustive()
     }
 }
-
-/// Where the database is.
-#[derive(Clone, Debug)]
-pub enum Location {
-    /// In a file, with its log beside it.
-    File(PathBuf),
-    /// In memory.
-    Memory(MemoryFile),
-}
-
-impl From<&Path> for Location {
-    fn from(path: &Path) -> Self {
-        Self::File(path.to_owned())
-    }
-}
-
-impl From<PathBuf> for Location {
-    fn from(path: PathBuf) -> Self {
-        Self::File(path)
-    }
-}
-
-impl From<&MemoryFile> for Location {
-    fn from(file: &MemoryFile) -> Self {
-        Self::Memory(file.clone())
-    }
-}
-
-impl fmt::Display for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => path.display().fmt(f),
-            Self::Memory(_) => f.write_str("a database in memory"),
-        }
-    }
-}
-
-/// A database in memory that outlives the layers opened on it, one at a time.
-#[derive(Clone, Debug, Default)]
-pub struct MemoryFile(Arc<Mutex<database::Slot>>);
 
 /// A disk layer in a SQLite file.
 pub struct SqliteDiskLayer {

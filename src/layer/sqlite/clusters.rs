@@ -19,12 +19,14 @@ use super::layout::{Change, Layout, Undo, execute, is_zero, prepare};
 use crate::error::{Error, ErrorKind, Result};
 use crate::layer::{Below, SectorMarker};
 
+mod bulk;
 mod extent;
 mod head;
 mod row;
 mod shape;
-mod zeros;
+pub(super) mod zeros;
 
+pub(super) use bulk::Bulk;
 use head::{Head, LEN, TAIL};
 pub(super) use shape::Shape;
 use shape::{bits, runs};

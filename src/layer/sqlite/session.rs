@@ -109,6 +109,16 @@ impl Session {
         Ok((contents, access))
     }
 
+    pub(super) fn connection(&self) -> &Connection {
+        &self.database.conn
+    }
+
+    /// The file, locked as it is, without what is not committed.
+    pub(super) fn into_database(self) -> Database {
+        self.layout.let_go();
+        self.database
+    }
+
     pub(super) fn geometry(&self) -> Geometry {
         self.geometry
     }

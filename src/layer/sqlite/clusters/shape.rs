@@ -63,7 +63,7 @@ impl Shape {
         self.sector_size
     }
 
-    pub(super) fn block_size(&self) -> usize {
+    pub(in super::super) fn block_size(&self) -> usize {
         self.block_size
     }
 
