@@ -10,6 +10,7 @@ mod create;
 mod damage;
 mod failing_disk;
 mod flush;
+mod format;
 mod full_disk;
 mod hostile;
 mod import;
