@@ -72,7 +72,7 @@ fn rewrite(
     let before = len_of(path, files)?;
     let meta = Meta::new(contents.logically_read_only, contents.geometry, format, page_size)?;
     create::in_place_of(
-        || old.into_database(),
+        || old.take_database(),
         path,
         files,
         |draft| {
@@ -88,9 +88,9 @@ fn rewrite(
 
 impl SqliteDiskLayer {
     /// The file of a layer in which nothing has changed, still locked; the layer is closed.
-    fn into_database(&self) -> Result<Database> {
+    fn take_database(&self) -> Result<Database> {
         match std::mem::replace(&mut *self.state(), State::Closed) {
-            State::Open(session) => Ok(session.into_database()),
+            State::Open(session) => Ok(session.take_database()),
             other => Err(self.refusal(&other)),
         }
     }

@@ -114,7 +114,7 @@ impl Session {
     }
 
     /// The file, locked as it is, without what is not committed.
-    pub(super) fn into_database(self) -> Database {
+    pub(super) fn take_database(self) -> Database {
         self.layout.let_go();
         self.database
     }

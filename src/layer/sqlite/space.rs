@@ -13,8 +13,8 @@ use crate::error::Result;
 const WITH_A_FLUSH: i64 = 8 << 20;
 /// And when the layer is closed, which may take a moment.
 const AT_THE_END: i64 = 128 << 20;
-/// So many are kept, or one in so many of the file: what is unmapped is often written again.
-const KEPT: i64 = 64;
+/// So many pages are kept, or one in so many of the file: what is unmapped is often written again.
+const KEPT: i64 = 8;
 const KEPT_ONE_IN: i64 = 32;
 
 /// When pages are given back.
