@@ -9,9 +9,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use disklayer_sqlite::error::{Error, Result};
 
+mod bar;
 mod check;
 mod gate;
 mod hostile;
+mod import;
 mod interrupt;
 mod live;
 mod minimize;
@@ -19,6 +21,7 @@ mod place;
 mod plant;
 mod quiet;
 mod replay;
+mod rewrite;
 mod run;
 mod scripts;
 mod table;
@@ -43,11 +46,14 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Check(check::Check),
+    Compact(rewrite::Compact),
     Gate(gate::Gate),
     Hostile(hostile::Hostile),
+    Import(import::Import),
     Replay(replay::Replay),
     Minimize(minimize::Minimize),
     Run(run::Run),
+    Upgrade(rewrite::Upgrade),
     #[command(hide = true)]
     Live(live::Live),
 }
@@ -90,11 +96,14 @@ impl Command {
     fn execute(self, plant: Plant) -> Result<Verdict> {
         match self {
             Self::Check(check) => check.execute(),
+            Self::Compact(compact) => compact.execute(),
             Self::Gate(gate) => gate.execute(plant),
             Self::Hostile(hostile) => hostile.execute(plant),
+            Self::Import(import) => import.execute(),
             Self::Replay(replay) => replay.execute(),
             Self::Minimize(minimize) => minimize.execute(),
             Self::Run(run) => run.execute(),
+            Self::Upgrade(upgrade) => upgrade.execute(),
             Self::Live(live) => live.execute(),
         }
     }

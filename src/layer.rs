@@ -34,7 +34,7 @@ pub use ram::RamDiskLayer;
 pub use sqlite::{Attack, Effect, Reached};
 pub use sqlite::{
     Checkup, Existing, Format, FormatOnAttachSqliteDiskLayer, FormatParams, IncompleteFormatParams, Location,
-    MemoryFile, Mode, Options, Salvaged, SqliteDiskLayer, check, salvage,
+    MemoryFile, Mode, Options, Progress, Rewritten, Salvaged, SqliteDiskLayer, Watch, check, compact, salvage, upgrade,
 };
 
 /// What a disk does with unmapped sectors.

@@ -12,6 +12,7 @@ mod hostile;
 #[cfg(unix)]
 mod interrupt;
 mod replay;
+mod rewrite;
 mod run;
 mod usage;
 

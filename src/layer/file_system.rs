@@ -37,6 +37,12 @@ pub trait FileSystem: Send + Sync + fmt::Debug {
     /// Takes a name away.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
+    /// Lets who may use `from` use `to`, as far as that can be done and where there is such a thing.
+    fn copy_permissions(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let _ = (from, to);
+        Ok(())
+    }
+
     /// Makes the names beside `path` durable.
     fn sync_directory_of(&self, path: &Path) -> io::Result<()>;
 }
@@ -127,6 +133,17 @@ impl FileSystem for Native {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         std::fs::remove_file(path)
+    }
+
+    fn copy_permissions(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let info = std::fs::metadata(from)?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::{MetadataExt, chown};
+            // Only root may give a file away.
+            let _ = chown(to, Some(info.uid()), Some(info.gid()));
+        }
+        std::fs::set_permissions(to, info.permissions())
     }
 
     /// Only unix can and must.

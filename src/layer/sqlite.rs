@@ -11,7 +11,6 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 
@@ -26,37 +25,46 @@ use crate::sync::{Mutex, MutexGuard};
 
 mod attach;
 mod blob;
+mod btree;
 mod check;
 mod checkpoint;
 mod clusters;
+mod copy;
 mod create;
 mod database;
 #[cfg(feature = "harness")]
 mod forge;
 mod format;
 mod gate;
+mod import;
 mod journal;
 mod layout;
+mod location;
 mod log;
 mod moved;
 mod options;
 #[cfg(feature = "planted-faults")]
 mod races;
 mod readers;
+mod rewrite;
 mod rows;
 mod scan;
 mod schema;
 mod session;
 mod shortcut;
+mod space;
 mod structure;
 
 pub use attach::FormatOnAttachSqliteDiskLayer;
 pub use check::{Checkup, Salvaged, check, salvage};
+pub use copy::{Progress, Watch};
 #[cfg(feature = "harness")]
 pub use forge::{Attack, Effect, Reached};
 pub use format::Format;
+pub use location::{Location, MemoryFile};
 pub use options::Options;
 use readers::Readers;
+pub use rewrite::{Rewritten, compact, upgrade};
 use session::Session;
 use shortcut::{Ask, Shortcut};
 
@@ -97,46 +105,6 @@ pub struct IncompleteFormatParams {
     /// Bytes of the disk; those of the layer below if not given.
     pub len: Option<u64>,
 }
-
-/// Where the database is.
-#[derive(Clone, Debug)]
-pub enum Location {
-    /// In a file, with its log beside it.
-    File(PathBuf),
-    /// In memory.
-    Memory(MemoryFile),
-}
-
-impl From<&Path> for Location {
-    fn from(path: &Path) -> Self {
-        Self::File(path.to_owned())
-    }
-}
-
-impl From<PathBuf> for Location {
-    fn from(path: PathBuf) -> Self {
-        Self::File(path)
-    }
-}
-
-impl From<&MemoryFile> for Location {
-    fn from(file: &MemoryFile) -> Self {
-        Self::Memory(file.clone())
-    }
-}
-
-impl fmt::Display for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => path.display().fmt(f),
-            Self::Memory(_) => f.write_str("a database in memory"),
-        }
-    }
-}
-
-/// A database in memory that outlives the layers opened on it, one at a time.
-#[derive(Clone, Debug, Default)]
-pub struct MemoryFile(Arc<Mutex<database::Slot>>);
 
 /// A disk layer in a SQLite file.
 pub struct SqliteDiskLayer {

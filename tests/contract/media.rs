@@ -89,6 +89,10 @@ impl Home {
         [Self::memory(), Self::file()]
     }
 
+    pub(super) fn location(&self) -> Location {
+        self.location.clone()
+    }
+
     pub(super) fn directory(&self) -> &Path {
         self.directory.path()
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::media::{Home, disk_of, full_ram, look, show, stack, write};
 
 /// A file as the original makes it, with its text, and sectors of ones, zeros and twos.
-fn original(path: &Path) {
+pub(super) fn original(path: &Path) {
     let conn = Connection::open(path).unwrap();
     conn.execute_batch(
         "CREATE TABLE sectors (

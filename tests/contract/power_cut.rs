@@ -28,7 +28,7 @@ fn open(drive: &Drive) -> disklayer_sqlite::error::Result<SqliteDiskLayer> {
 }
 
 /// What may be lost when there are so many units: nothing, all, one, all but one, from one on, and many mixtures.
-fn losses(units: u32) -> impl Iterator<Item = Lost> {
+pub(super) fn losses(units: u32) -> impl Iterator<Item = Lost> {
     let one = (1..=units).map(|unit| Lost::These(vec![unit]));
     let but_one = (1..=units).map(move |kept| Lost::These((1..=units).filter(|unit| *unit != kept).collect()));
     let from = (1..=units).map(move |first| Lost::These((first..=units).collect()));

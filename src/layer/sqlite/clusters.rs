@@ -19,13 +19,15 @@ use super::layout::{Change, Layout, Undo, execute, is_zero, prepare};
 use crate::error::{Error, ErrorKind, Result};
 use crate::layer::{Below, SectorMarker};
 
+mod bulk;
 mod extent;
 mod head;
 mod row;
 mod shape;
 mod whole;
-mod zeros;
+pub(super) mod zeros;
 
+pub(super) use bulk::Bulk;
 pub(super) use head::{BLOCKS, Head, LEN, TAIL};
 pub(super) use shape::{Shape, bits, runs};
 

@@ -30,20 +30,29 @@ pub(super) fn create(
     existing: Existing,
     options: &Options,
 ) -> Result<()> {
-    let write = |conn: &Connection| {
-        let identities = Identities::of(options);
-        let uuid = Uuid::from_u128(identities.draw(conn)?);
-        let generation = identities.draw(conn)? as u64;
-        schema::write(conn, meta, &Lineage { uuid, generation, parent })
-    };
+    let write = |conn: &Connection| schema::write(conn, meta, &lineage(conn, parent, options)?);
+    let files = &*options.file_system;
     match location {
-        Location::Memory(file) => create_in_memory(file, meta, existing, write),
-        Location::File(path) => create_file(path, meta, existing, options, write)
-            .map_err(|e| e.in_context(format!("creating {}", path.display()))),
+        Location::Memory(file) => in_memory(file, meta, existing, write),
+        Location::File(path) => in_file(path, existing, options, |draft| {
+            let conn = open_draft(draft, meta, files)?;
+            write(&conn)?;
+            finish_draft(conn, draft, files)
+        })
+        .map_err(|e| e.in_context(format!("creating {}", path.display()))),
     }
 }
 
-fn create_in_memory(
+/// Who a new layer is.
+pub(super) fn lineage(conn: &Connection, parent: Option<Parent>, options: &Options) -> Result<Lineage> {
+    let identities = Identities::of(options);
+    let uuid = Uuid::from_u128(identities.draw(conn)?);
+    let generation = identities.draw(conn)? as u64;
+    Ok(Lineage { uuid, generation, parent })
+}
+
+/// Writes a new layer into a database in memory, in one transaction.
+pub(super) fn in_memory(
     file: &MemoryFile,
     meta: &Meta,
     existing: Existing,
@@ -72,22 +81,39 @@ fn create_in_memory(
     result
 }
 
-fn create_file(
+/// Puts what `make` makes of an empty file where a new layer is wanted.
+pub(super) fn in_file(
     path: &Path,
-    meta: &Meta,
     existing: Existing,
     options: &Options,
-    write: impl FnOnce(&Connection) -> Result<()>,
+    make: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<()> {
     let files = &*options.file_system;
     // What a link points at is replaced, not the link; SQLite puts its log beside that too.
     let path = &files.follow(path);
     let occupied = check_place(path, existing, files)?;
     let draft = reserve_draft(path, files)?;
-    let made = make_draft(&draft, meta, files, write).and_then(|()| match occupied {
+    let made = make(&draft).and_then(|()| match occupied {
         Occupied::No => put_new(&draft, path, files),
         Occupied::Yes => put_over(&draft, path, existing, options),
     });
+    let _ = files.remove(&draft);
+    made
+}
+
+/// Puts what `make` makes of an empty file in the place of `old`, which stays locked until then. `old` keeps its log
+/// empty.
+pub(super) fn in_place_of(
+    old: impl FnOnce() -> Result<Database>,
+    path: &Path,
+    files: &dyn FileSystem,
+    make: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
+    let path = &files.follow(path);
+    let draft = reserve_draft(path, files)?;
+    // Before anything is in it.
+    let allowed = files.copy_permissions(path, &draft).map_err(|e| Error::from_io("making the new file", e));
+    let made = allowed.and_then(|()| make(&draft)).and_then(|()| put_over_old(&draft, path, old()?, files));
     let _ = files.remove(&draft);
     made
 }
@@ -123,12 +149,8 @@ fn check_place(path: &Path, existing: Existing, files: &dyn FileSystem) -> Resul
     }
 }
 
-fn make_draft(
-    draft: &Path,
-    meta: &Meta,
-    files: &dyn FileSystem,
-    write: impl FnOnce(&Connection) -> Result<()>,
-) -> Result<()> {
+/// A draft with a transaction open.
+pub(super) fn open_draft(draft: &Path, meta: &Meta, files: &dyn FileSystem) -> Result<Connection> {
     let failed = |e| sql_error("writing the new file", e);
     let conn = connect_with(draft, OpenFlags::default(), files).map_err(failed)?;
     // Nobody else knows the draft; who has it locked all the same will not let go of it soon.
@@ -137,7 +159,12 @@ fn make_draft(
     // Nobody looks at the draft until it is whole and synced, so it needs no journal.
     conn.execute_batch("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF; BEGIN")
         .map_err(failed)?;
-    write(&conn)?;
+    Ok(conn)
+}
+
+/// Makes a draft whole and durable.
+pub(super) fn finish_draft(conn: Connection, draft: &Path, files: &dyn FileSystem) -> Result<()> {
+    let failed = |e| sql_error("writing the new file", e);
     conn.execute_batch("COMMIT; PRAGMA journal_mode=WAL").map_err(failed)?;
     conn.close().map_err(|(_, e)| failed(e))?;
     if planted(Fault::DraftNotSynced) {
@@ -184,32 +211,30 @@ fn put_over(draft: &Path, path: &Path, existing: Existing, options: &Options) ->
     let _claim = Claim::take(path, files)?;
     // What was empty may be somebody's by now.
     check_place(path, existing, files)?;
-    let old = match Database::connect(&Location::File(path.to_owned()), Mode::ReadWrite, options) {
+    match Database::connect(&Location::File(path.to_owned()), Mode::ReadWrite, options) {
         Ok(old) if old.is_readonly() => {
-            return Err(Error::new(ErrorKind::PermissionDenied, "the old file cannot be written to"));
+            Err(Error::new(ErrorKind::PermissionDenied, "the old file cannot be written to"))
         }
         Ok(old) => {
             old.accept(Mode::ReadWrite)?;
-            old.keep_log()?;
-            sync_log(path, files)?;
-            Some(old)
+            put_over_old(draft, path, old, files)
         }
         // Not a database: there is no lock to take and no log to fold in.
-        Err(error) if matches!(error.kind(), ErrorKind::NotADisk | ErrorKind::Corrupt) => None,
-        Err(error) => return Err(error),
-    };
-    let shm = beside(path, "-shm");
-    match old {
-        Some(old) => {
-            // Before it has its name, or it would be that of whoever opens the new file at once.
-            let renamed = remove_if_there(&shm, files).and_then(|()| rename(draft, path, files));
-            old.close().and(renamed)
-        }
-        None => {
-            remove_if_there(&shm, files)?;
+        Err(error) if matches!(error.kind(), ErrorKind::NotADisk | ErrorKind::Corrupt) => {
+            remove_if_there(&beside(path, "-shm"), files)?;
             remove_logs(&logs(path, files), path, files).and_then(|()| rename(draft, path, files))
         }
+        Err(error) => Err(error),
     }
+}
+
+/// Puts the draft in the place of an old database, which has its log folded in.
+fn put_over_old(draft: &Path, path: &Path, old: Database, files: &dyn FileSystem) -> Result<()> {
+    old.keep_log()?;
+    sync_log(path, files)?;
+    // Before it has its name, or it would be that of whoever opens the new file at once.
+    let renamed = remove_if_there(&beside(path, "-shm"), files).and_then(|()| rename(draft, path, files));
+    old.close().and(renamed)
 }
 
 fn rename(from: &Path, to: &Path, files: &dyn FileSystem) -> Result<()> {

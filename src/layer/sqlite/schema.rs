@@ -62,8 +62,18 @@ impl Meta {
         if self.clusters.is_some() { Format::One } else { Format::Original }
     }
 
+    /// Its number and size of sectors.
+    pub(super) fn geometry(&self) -> Result<Geometry> {
+        Geometry::new(self.sector_count, self.sector_size)
+    }
+
+    /// How the sectors of a layer that is made with it lie.
+    pub(super) fn stored(&self) -> Result<Stored> {
+        self.stored_in(self.geometry()?, self.format())
+    }
+
     /// How the sectors lie in a file of that format.
-    fn stored(&self, geometry: Geometry, format: Format) -> Result<Stored> {
+    fn stored_in(&self, geometry: Geometry, format: Format) -> Result<Stored> {
         match (format, self.clusters) {
             (Format::Original, _) => Ok(Stored::Rows),
             (Format::One, None) => Err(corrupt("its metadata lacks the sizes of blocks and clusters")),
@@ -143,7 +153,7 @@ fn read(conn: &Connection, format: Format, has_identity_table: bool, rows: Rows)
     let meta: Meta = json_row(conn, "SELECT octet_length(metadata), metadata FROM meta LIMIT 2", "meta", rows)?
         .ok_or_else(|| corrupt("table meta has no row"))?;
     let geometry = Geometry::new(meta.sector_count, meta.sector_size).map_err(|e| corrupt("its size").because(e))?;
-    let stored = meta.stored(geometry, format)?;
+    let stored = meta.stored_in(geometry, format)?;
     let lineage = match has_identity_table {
         true => json_row(conn, "SELECT octet_length(identity), identity FROM identity LIMIT 2", "identity", rows)?,
         false => None,

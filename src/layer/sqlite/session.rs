@@ -13,7 +13,7 @@ use super::layout::{Change, Layout, Undo};
 use super::readers::Readers;
 use super::schema::{self, Lineage};
 use super::shortcut::Shortcut;
-use super::{Location, Mode, Options, format, structure};
+use super::{Location, Mode, Options, format, space, structure};
 use crate::error::{ErrorKind, Result};
 use crate::fault::{Fault, planted};
 use crate::geometry::Geometry;
@@ -35,6 +35,7 @@ pub(super) struct Session {
     /// Bytes acknowledged and not yet committed.
     dirty: u64,
     has_lost_changes: bool,
+    free: space::Free,
 }
 
 /// Whether the generation has changed since the file was opened (rule 14).
@@ -88,6 +89,7 @@ impl Session {
                 dirty_limit: options.dirty_limit,
                 dirty: 0,
                 has_lost_changes: false,
+                free: space::Free::default(),
                 database,
             }),
             Err(error) => {
@@ -123,6 +125,16 @@ impl Session {
     /// The ways around this session.
     pub(super) fn ways_around(&self) -> (Option<Arc<Shortcut>>, Option<Arc<Readers>>) {
         (self.shortcut.clone(), self.readers.clone())
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.database.conn
+    }
+
+    /// The file, locked as it is, without what is not committed.
+    pub(super) fn take_database(self) -> Database {
+        self.let_go_of_file();
+        self.database
     }
 
     pub(super) fn geometry(&self) -> Geometry {
@@ -199,11 +211,13 @@ impl Session {
         let bytes = (range.end - range.start).saturating_mul(self.geometry.sector_size().into());
         let uncounted = planted(Fault::CloseDropsUnmaps) || planted(Fault::FlushSkippedWhenUncounted);
         let bytes = if uncounted { 0 } else { bytes };
+        self.free = space::Free::Likely;
         self.change(bytes, Change::Unmap(&range.clone()), |layout, conn| layout.unmap(conn, range, below))
     }
 
     pub(super) fn clear(&mut self) -> Result<()> {
         self.change_generation()?;
+        self.free = space::Free::Likely;
         self.change(0, Change::Clear, |layout, conn| layout.clear(conn))?;
         if planted(Fault::ClearNotCommitted) { Ok(()) } else { self.commit() }
     }
@@ -229,7 +243,29 @@ impl Session {
         {
             return Ok(());
         }
-        self.commit()
+        self.commit()?;
+        self.give_back(space::When::Flushed);
+        Ok(())
+    }
+
+    /// Everything is durable already, so that a failure is nobody's loss: a full disk stays as it is.
+    fn give_back(&mut self, when: space::When) {
+        if self.free == space::Free::Unlikely || !self.database.conn.is_autocommit() {
+            return;
+        }
+        self.layout.let_go();
+        let mut is_moved = false;
+        let before = || {
+            is_moved = true;
+            self.shortcut.iter().for_each(|shortcut| shortcut.forget());
+        };
+        // What fails now is tried again when something is unmapped again.
+        self.free = space::give_back(&self.database.conn, when, before).unwrap_or_default();
+        if is_moved {
+            self.shortcut.iter().for_each(|shortcut| shortcut.commit());
+            // The file gets shorter when the log is copied into it.
+            self.checkpoint();
+        }
     }
 
     /// Makes everything acknowledged durable, and lets go of the file.
@@ -241,6 +277,9 @@ impl Session {
             false => self.commit(),
             true => self.execute("ROLLBACK"),
         };
+        if committed.is_ok() {
+            self.give_back(space::When::Closing);
+        }
         self.let_go_of_file();
         let closed = self.database.close();
         if planted(Fault::CloseFailureUntold) {

@@ -89,7 +89,7 @@ fn delete(conn: &Connection, range: Range<u64>) -> Result<()> {
     execute(&mut delete, params![range.start as i64, range.end as i64]).map(drop)
 }
 
-fn insert(conn: &Connection, extent: Range<u64>) -> Result<()> {
+pub(in super::super) fn insert(conn: &Connection, extent: Range<u64>) -> Result<()> {
     let mut insert = prepare(conn, "INSERT INTO zeros (start, stop) VALUES (?1, ?2)")?;
     execute(&mut insert, params![extent.start as i64, extent.end as i64]).map(drop)
 }
