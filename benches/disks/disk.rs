@@ -26,20 +26,6 @@ pub(crate) trait Disk {
     fn flush(&mut self) -> Result<()>;
 
     fn close(self: Box<Self>) -> Result<()>;
-
-    /// Fills the disk, which is empty, with an image. A system with a better way than writes overrides it.
-    fn import(&mut self, source: &mut File) -> Result<()> {
-        let mut portion = vec![0; PORTION];
-        let mut at = 0;
-        loop {
-            let len = source.read(&mut portion)?;
-            if len == 0 {
-                return Ok(());
-            }
-            self.write(at, &portion[..len])?;
-            at += len as u64;
-        }
-    }
 }
 
 /// Whether a system has layers of its own.
@@ -64,6 +50,22 @@ pub(crate) trait System {
     fn create(&self, path: &Path, size: u64) -> Result<Box<dyn Disk>>;
 
     fn open(&self, path: &Path, size: u64) -> Result<Box<dyn Disk>>;
+
+    /// Makes a disk of an image of `size` bytes, durable. A system with a better way than writes overrides it.
+    fn import(&self, path: &Path, image: &Path, size: u64) -> Result<Box<dyn Disk>> {
+        let (mut disk, mut source) = (self.create(path, size)?, File::open(image)?);
+        let mut portion = vec![0; PORTION];
+        let mut at = 0;
+        loop {
+            let len = source.read(&mut portion)?;
+            if len == 0 {
+                disk.flush()?;
+                return Ok(disk);
+            }
+            disk.write(at, &portion[..len])?;
+            at += len as u64;
+        }
+    }
 
     fn layering(&self) -> Layering;
 

@@ -5,7 +5,6 @@
 //! was written is checked.
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::hint::black_box;
 
 use super::disk::{Disk, Layering, Result, System};
@@ -167,13 +166,9 @@ impl Subject<'_> {
 
     fn import(&self) -> Result<Sample> {
         let (fresh, size) = (self.place.fresh()?, self.place.size);
-        let mut source = File::open(self.place.image())?;
         let mut buf = stamp::buffer(MIB as usize);
         let meter = Meter::start();
-        let mut disk = self.system.create(&fresh, size)?;
-        disk.import(&mut source)?;
-        disk.flush()?;
-        disk.close()?;
+        self.system.import(&fresh, &self.place.image(), size)?.close()?;
         let mut sample = meter.sample(meter.seconds(), 1, size);
         sample.stored = Some((self.place.stored()?, size));
         let mut disk = self.system.open(&fresh, size)?;

@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 
 use disklayer_sqlite::layer::{
-    Durability, Existing, FileDisk, FormatOnAttachSqliteDiskLayer, FormatParams, IncompleteFormatParams, Mode, Options,
-    SqliteDiskLayer,
+    Durability, Existing, FileDisk, Format, FormatOnAttachSqliteDiskLayer, FormatParams, IncompleteFormatParams, Mode,
+    Options, Progress, SqliteDiskLayer,
 };
 use disklayer_sqlite::stack::{DiskAccess, LayerConfiguration, LayeredDisk};
 
@@ -15,33 +15,73 @@ use super::disk::{Disk, Layering, Result, SECTOR, System};
 
 /// A format of this crate. Another one is another constant here and a line in `systems.rs`.
 pub(crate) struct Ours {
-    whole: fn(u64) -> FormatParams,
-    over: fn() -> IncompleteFormatParams,
+    format: Format,
+    mapped: Mapped,
+}
+
+/// Whether files are read through a mapping.
+#[derive(Clone, Copy)]
+pub(crate) enum Mapped {
+    No,
+    Yes,
 }
 
 /// The format of the original.
-pub(crate) const FORMAT_0: Ours = Ours {
-    whole: |len| FormatParams { logically_read_only: false, len, sector_size: SECTOR as u32 },
-    over: IncompleteFormatParams::default,
-};
+pub(crate) const FORMAT_0: Ours = Ours { format: Format::Original, mapped: Mapped::No };
+/// What a new file is, if nobody says otherwise.
+pub(crate) const FORMAT_1: Ours = Ours { format: Format::One, mapped: Mapped::No };
+/// The same, where the file is trusted.
+pub(crate) const FORMAT_1_MAPPED: Ours = Ours { format: Format::One, mapped: Mapped::Yes };
 
 struct OurDisk(LayeredDisk);
 
 impl Ours {
+    fn options(&self) -> Options {
+        let mapped_bytes = match self.mapped {
+            Mapped::No => 0,
+            Mapped::Yes => u64::MAX,
+        };
+        Options { format: self.format, mapped_bytes, ..Options::default() }
+    }
+
     fn new_layer(&self, path: &Path) -> LayerConfiguration {
-        let (format, options) = ((self.over)(), Options::default());
+        let (format, options) = (IncompleteFormatParams::default(), self.options());
         LayerConfiguration::new(FormatOnAttachSqliteDiskLayer::new(path, format, Existing::Keep, options))
+    }
+
+    fn existing(&self, path: &Path, mode: Mode) -> Result<LayerConfiguration> {
+        Ok(LayerConfiguration::new(SqliteDiskLayer::open(path, mode, &self.options())?))
+    }
+
+    fn over(&self, top: LayerConfiguration, below: &[PathBuf]) -> Result<Box<dyn Disk>> {
+        let below = below.iter().map(|path| self.existing(path, Mode::ReadOnly));
+        stack(std::iter::once(Ok(top)).chain(below).collect::<Result<_>>()?)
     }
 }
 
 impl System for Ours {
     fn create(&self, path: &Path, size: u64) -> Result<Box<dyn Disk>> {
-        let layer = SqliteDiskLayer::create(path, (self.whole)(size), Existing::Keep, &Options::default())?;
+        let format = FormatParams { logically_read_only: false, len: size, sector_size: SECTOR as u32 };
+        let layer = SqliteDiskLayer::create(path, format, Existing::Keep, &self.options())?;
         stack(vec![LayerConfiguration::new(layer)])
     }
 
     fn open(&self, path: &Path, _size: u64) -> Result<Box<dyn Disk>> {
-        stack(vec![existing(path, Mode::ReadWrite)?])
+        stack(vec![self.existing(path, Mode::ReadWrite)?])
+    }
+
+    fn import(&self, path: &Path, image: &Path, _size: u64) -> Result<Box<dyn Disk>> {
+        let image = FileDisk::open(image, SECTOR as u32, Mode::ReadOnly)?;
+        let format = IncompleteFormatParams::default();
+        let (options, watch) = (self.options(), &mut |_: Progress| Ok(()));
+        stack(vec![LayerConfiguration::new(SqliteDiskLayer::import(
+            path,
+            format,
+            &image,
+            Existing::Keep,
+            &options,
+            watch,
+        )?)])
     }
 
     fn layering(&self) -> Layering {
@@ -49,11 +89,11 @@ impl System for Ours {
     }
 
     fn create_over(&self, path: &Path, below: &[PathBuf], _size: u64) -> Result<Box<dyn Disk>> {
-        over(self.new_layer(path), below)
+        self.over(self.new_layer(path), below)
     }
 
     fn open_over(&self, path: &Path, below: &[PathBuf], _size: u64) -> Result<Box<dyn Disk>> {
-        over(existing(path, Mode::ReadWrite)?, below)
+        self.over(self.existing(path, Mode::ReadWrite)?, below)
     }
 
     fn create_cache(&self, path: &Path, image: &Path, _size: u64) -> Result<Option<Box<dyn Disk>>> {
@@ -61,22 +101,13 @@ impl System for Ours {
     }
 
     fn open_cache(&self, path: &Path, image: &Path, _size: u64) -> Result<Box<dyn Disk>> {
-        cache(existing(path, Mode::ReadWrite)?, image)
+        cache(self.existing(path, Mode::ReadWrite)?, image)
     }
 }
 
 fn cache(layer: LayerConfiguration, image: &Path) -> Result<Box<dyn Disk>> {
     let image = FileDisk::open(image, SECTOR as u32, Mode::ReadOnly)?;
     stack(vec![LayerConfiguration { read_cache: true, ..layer }, LayerConfiguration::new(image)])
-}
-
-fn existing(path: &Path, mode: Mode) -> Result<LayerConfiguration> {
-    Ok(LayerConfiguration::new(SqliteDiskLayer::open(path, mode, &Options::default())?))
-}
-
-fn over(top: LayerConfiguration, below: &[PathBuf]) -> Result<Box<dyn Disk>> {
-    let below = below.iter().map(|path| existing(path, Mode::ReadOnly));
-    stack(std::iter::once(Ok(top)).chain(below).collect::<Result<_>>()?)
 }
 
 fn stack(layers: Vec<LayerConfiguration>) -> Result<Box<dyn Disk>> {

@@ -7,7 +7,7 @@ use super::qcow2::ImagoQcow2;
 use super::raw::Raw;
 
 /// All of them; those whose names begin with `ours` are compared with the rest.
-pub(crate) const NAMES: [&str; 4] = ["ours-0", "original", "raw", "qcow2"];
+pub(crate) const NAMES: [&str; 6] = ["ours", "ours-mapped", "ours-0", "original", "raw", "qcow2"];
 
 /// Whether it is one of this crate's formats.
 pub(crate) fn is_ours(name: &str) -> bool {
@@ -21,6 +21,8 @@ pub(crate) fn is_ours(name: &str) -> bool {
 /// If there is none: names are checked where they are given.
 pub(crate) fn by_name(name: &str) -> Box<dyn System> {
     match name {
+        "ours" => Box::new(ours::FORMAT_1),
+        "ours-mapped" => Box::new(ours::FORMAT_1_MAPPED),
         "ours-0" => Box::new(ours::FORMAT_0),
         "original" => Box::new(Original),
         "raw" => Box::new(Raw),

@@ -75,7 +75,7 @@ impl Session {
         match Self::take_over(&mut database, location, mode, options) {
             Ok((contents, access)) => Ok(Self {
                 log: Log::of(&mut database, options.log_limit)?,
-                shortcut: shortcut(&database, &contents),
+                shortcut: shortcut(&database, &contents, options.mapped_bytes),
                 readers: database
                     .door()
                     .map(|door| Arc::new(Readers::through(door, contents.stored, contents.geometry))),
@@ -492,10 +492,16 @@ impl Session {
 }
 
 /// The way around SQLite, for a file that is open to be written and has clusters.
-fn shortcut(database: &Database, contents: &schema::Contents) -> Option<Arc<Shortcut>> {
+fn shortcut(database: &Database, contents: &schema::Contents, mapped_bytes: u64) -> Option<Arc<Shortcut>> {
     match contents.stored {
         Stored::Rows => None,
-        Stored::Clusters(shape) => Shortcut::over(database.file()?, &database.conn, shape).map(Arc::new),
+        Stored::Clusters(shape) => {
+            let file = database.file()?;
+            if mapped_bytes > 0 {
+                file.map(mapped_bytes);
+            }
+            Shortcut::over(file, &database.conn, shape).map(Arc::new)
+        }
     }
 }
 

@@ -182,6 +182,7 @@ impl Shortcut {
     /// A checkpoint has written all of the log, and nothing has been changed since.
     pub(super) fn settle(&self) {
         self.change(|state| {
+            state.file.iter().for_each(|file| file.remap());
             state.is_settled = true;
             state.touched = Touched::none();
         });

@@ -67,10 +67,17 @@ fn check_length(pages: u64, there: u64, log: &Committed) -> Result<()> {
 
 /// Asks SQLite to look at every page.
 pub(super) fn fits(conn: &Connection, stored: Stored) -> Result<()> {
-    let misfit: String = conn
-        .prepare_cached("PRAGMA quick_check(1)")
-        .and_then(|mut check| check.query_row([], |row| row.get(0)))
-        .map_err(|e| sql_error("looking at the pages", e))?;
+    let look = || -> Result<String> {
+        let check = conn.prepare_cached("PRAGMA quick_check(1)");
+        let found = check.and_then(|mut check| check.query_row([], |row| row.get(0)));
+        found.map_err(|e| sql_error("looking at the pages", e))
+    };
+    let misfit = look()?;
+    // Of a page that says where others belong SQLite does not tell whether it is damaged or could not be read. What is
+    // damaged stays so.
+    if misfit.contains("Failed to read ptrmap") && look()? != misfit {
+        return Err(Error::new(ErrorKind::Io, "looking at the pages, one of which could not be read"));
+    }
     match misfit.as_str() {
         "ok" => match stored {
             Stored::Rows => records(conn),

@@ -4,6 +4,8 @@
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use rusqlite::ffi;
 
 /// The most bytes of one read or write: SQLite's VFS for unix takes a length modulo 128 KiB.
@@ -130,18 +132,18 @@ impl File {
     /// # Safety
     ///
     /// `argument` is what SQLite passes with `op`.
-    pub(super) unsafe fn control(&mut self, op: c_int, argument: *mut c_void) -> Result<(), Code> {
+    pub(super) unsafe fn control(&self, op: c_int, argument: *mut c_void) -> Result<(), Code> {
         checked(call!(self.xFileControl(op, argument)).unwrap_or(ffi::SQLITE_NOTFOUND))
     }
 
     fn can_map(&self) -> bool {
-        let file = self.0.as_ptr().cast::<ffi::sqlite3_file>();
+        let file = UnsafeCell::raw_get(self.0.as_ptr()).cast::<ffi::sqlite3_file>();
         // SAFETY: the file is open, so it has methods.
         unsafe { (*(*file).pMethods).iVersion >= 3 }
     }
 
     /// Where the bytes lie in memory; null if they do not.
-    pub(super) fn fetch(&mut self, offset: i64, len: c_int) -> Result<*mut c_void, Code> {
+    pub(super) fn fetch(&self, offset: i64, len: c_int) -> Result<*mut c_void, Code> {
         let mut at = std::ptr::null_mut();
         if self.can_map() {
             checked(call!(self.xFetch(offset, len, &raw mut at)).unwrap_or(ffi::SQLITE_OK))?;
@@ -152,7 +154,7 @@ impl File {
     /// # Safety
     ///
     /// `at` is null or what `fetch` gave for that offset.
-    pub(super) unsafe fn unfetch(&mut self, offset: i64, at: *mut c_void) -> Result<(), Code> {
+    pub(super) unsafe fn unfetch(&self, offset: i64, at: *mut c_void) -> Result<(), Code> {
         let code = self.can_map().then(|| call!(self.xUnfetch(offset, at))).flatten();
         checked(code.unwrap_or(ffi::SQLITE_OK))
     }
@@ -170,7 +172,18 @@ pub(in crate::layer::sqlite) struct Anchor {
     // In this order: the file is closed before its name is freed.
     file: File,
     _name: Name,
+    /// Has the count of what has been fetched and not given back, which SQLite's VFS keeps without a lock.
+    mapping: Mutex<Mapping>,
 }
+
+/// How many bytes of the file are mapped at most; none if 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mapping(i64);
+
+/// SQLite maps no more.
+const MOST_MAPPED: i64 = 0x7ffe_0000;
+/// Another limit has SQLite map the file anew, as long as it is by then.
+const STEP: i64 = 0x1_0000;
 
 /// A name of a file, as a VFS wants it.
 #[derive(Debug)]
@@ -197,14 +210,57 @@ impl Drop for Name {
     }
 }
 
-// SAFETY: all that is done to an anchor that is shared is to read. SQLite's VFS for unix and for windows reads at an
+// SAFETY: all that is done to an anchor that is shared is to read, and what goes through its mapping has a lock. SQLite's VFS for unix and for windows reads at an
 // offset with one call of the system and keeps no place in the file; the simulated drive's has a lock of its own.
 unsafe impl Sync for Anchor {}
 
 impl Anchor {
     /// Fills `buf`, of at most [`LONGEST`] bytes, with what lies at `offset`; false if it cannot be read.
     pub(in crate::layer::sqlite) fn read(&self, buf: &mut [u8], offset: u64) -> bool {
-        self.file.read(buf, offset).is_ok()
+        self.read_mapped(buf, offset) || self.file.read(buf, offset).is_ok()
+    }
+
+    /// Reads up to so many bytes of the file through a mapping from now on.
+    pub(in crate::layer::sqlite) fn map(&self, bytes: u64) {
+        self.set_limit(i64::try_from(bytes).unwrap_or(i64::MAX).min(MOST_MAPPED));
+    }
+
+    /// The file may be longer now. Nobody reads meanwhile.
+    pub(in crate::layer::sqlite) fn remap(&self) {
+        let Mapping(bytes) = *self.mapping();
+        if bytes > 0 {
+            self.set_limit(bytes ^ STEP);
+        }
+    }
+
+    fn mapping(&self) -> MutexGuard<'_, Mapping> {
+        self.mapping.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_limit(&self, bytes: i64) {
+        let mut mapping = self.mapping();
+        let mut limit = bytes;
+        // SAFETY: SQLite passes the address of a number of 64 bits with it.
+        let is_mapped = unsafe { self.file.control(ffi::SQLITE_FCNTL_MMAP_SIZE, (&raw mut limit).cast()) }.is_ok();
+        *mapping = Mapping(if is_mapped { bytes } else { 0 });
+    }
+
+    fn read_mapped(&self, buf: &mut [u8], offset: u64) -> bool {
+        let mapping = self.mapping();
+        if *mapping == Mapping(0) {
+            return false;
+        }
+        let Ok(at) = self.file.fetch(offset as i64, buf.len() as c_int) else { return false };
+        drop(mapping);
+        if at.is_null() {
+            return false;
+        }
+        // SAFETY: so many bytes are mapped there until they are given back.
+        unsafe { std::ptr::copy_nonoverlapping(at.cast(), buf.as_mut_ptr(), buf.len()) };
+        let _mapping = self.mapping();
+        // SAFETY: it is what was fetched.
+        let _ = unsafe { self.file.unfetch(offset as i64, at) };
+        true
     }
 
     /// Locks the file against everybody else, or fails at once with `SQLITE_BUSY`.
@@ -214,7 +270,7 @@ impl Anchor {
         // SAFETY: the name is made for a VFS and is freed after the file is closed.
         let (file, _) = unsafe { vfs.open(name.0, flags)? };
         // If it cannot be locked, dropping unlocks what is and closes it.
-        let mut anchor = Self { file, _name: name };
+        let mut anchor = Self { file, _name: name, mapping: Mutex::new(Mapping(0)) };
         anchor.file.lock(ffi::SQLITE_LOCK_SHARED)?;
         anchor.file.lock(ffi::SQLITE_LOCK_EXCLUSIVE)?;
         Ok(anchor)

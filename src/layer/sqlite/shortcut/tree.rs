@@ -101,7 +101,7 @@ impl Trees {
                 }
             }
             INTERIOR => {
-                let index = page.first_above(12, |cell| Some(page.at(cell)?.get(4..)?), wanted, Above::OrEqual)?;
+                let index = page.first_above(12, |cell| page.at(cell)?.get(4..), wanted, Above::OrEqual)?;
                 let child = match index == page.cells()? {
                     true => page.number(8)?,
                     false => page.number(page.cell(12, index)?)?,
