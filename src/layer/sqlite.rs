@@ -271,7 +271,11 @@ impl LayerIo for SqliteDiskLayer {
         if let Some(result) = self.racing_read(&range, buf, marker) {
             return result;
         }
-        let ask = self.shortcut.as_ref().map_or(Ask::Writer, |shortcut| shortcut.read(&range, buf, marker));
+        let ask = match &self.shortcut {
+            Some(shortcut) => shortcut.read(&range, buf, marker),
+            None if self.access == Access::ReadOnly => Ask::Anybody,
+            None => Ask::Writer,
+        };
         let is_read = match (ask, &self.readers) {
             (Ask::Nobody, _) => true,
             (Ask::Anybody, Some(readers)) if self.busy.load(Ordering::SeqCst) > 0 => readers.read(sector, buf, marker),

@@ -26,10 +26,18 @@ pub(super) struct Database {
     door: Option<Arc<Door>>,
 }
 
-/// The way to a file that is open to be written.
+/// The way to a file that is open.
 pub(super) struct Door {
-    gate: Gate,
+    way: Way,
     path: PathBuf,
+}
+
+/// How further connections come to it.
+enum Way {
+    /// To be written, by those who come through the gate.
+    Gate(Gate),
+    /// To be read, by anybody.
+    Open(Arc<dyn FileSystem>),
 }
 
 impl Door {
@@ -37,10 +45,16 @@ impl Door {
     /// which else leaves the log behind.
     pub(super) fn reader(&self) -> Result<Connection> {
         let failed = |e| sql_error(&format!("opening {} once more", self.path.display()), e);
-        let flags = FLAGS | OpenFlags::SQLITE_OPEN_READ_ONLY;
-        let mut conn = connect_through(&self.gate, &self.path, flags).map_err(failed)?;
-        conn.set_prepared_statement_cache_capacity(STATEMENTS);
-        guard(&mut conn).map_err(failed)?;
+        let mut conn = match &self.way {
+            Way::Open(files) => connect_reader(&self.path, &**files)?,
+            Way::Gate(gate) => {
+                let flags = FLAGS | OpenFlags::SQLITE_OPEN_READ_ONLY;
+                let mut conn = connect_through(gate, &self.path, flags).map_err(failed)?;
+                conn.set_prepared_statement_cache_capacity(STATEMENTS);
+                guard(&mut conn).map_err(failed)?;
+                conn
+            }
+        };
         conn.progress_handler(0, None::<fn() -> bool>).map_err(failed)?;
         conn.pragma_update(None, "ignore_check_constraints", false).map_err(failed)?;
         conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(failed)?;
@@ -70,18 +84,22 @@ impl Database {
                     let _ = files.remove(Path::new(&log));
                 }
                 let (conn, gate) = connect_file(path, mode, options)?;
-                let door = gate.map(|gate| Arc::new(Door { gate, path: path.clone() }));
-                Ok(Self { conn, home: None, door })
+                let way = gate.map_or_else(|| Way::Open(Arc::clone(&options.file_system)), Way::Gate);
+                let door = Door { way, path: path.clone() };
+                Ok(Self { conn, home: None, door: Some(Arc::new(door)) })
             }
         }
     }
 
     /// The file itself, if it is open to be written.
     pub(super) fn file(&self) -> Option<Arc<Anchor>> {
-        self.door.as_ref().and_then(|door| door.gate.file())
+        self.door.as_ref().and_then(|door| match &door.way {
+            Way::Gate(gate) => gate.file(),
+            Way::Open(_) => None,
+        })
     }
 
-    /// The way to the file, if it is open to be written.
+    /// The way to the file, if it is in one.
     pub(super) fn door(&self) -> Option<Arc<Door>> {
         self.door.clone()
     }

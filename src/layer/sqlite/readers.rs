@@ -100,7 +100,7 @@ mod tests {
     use std::sync::mpsc;
     use std::time::Duration;
 
-    use super::super::{Busy, Existing, FormatParams, Options, SqliteDiskLayer};
+    use super::super::{Busy, Existing, Format, FormatParams, Mode, Options, SqliteDiskLayer};
     use crate::layer::{Durability, LayerIo, SectorMarker};
 
     /// What a thread reads of the first sector while another one has the session; `None` if it waits for it.
@@ -118,6 +118,21 @@ mod tests {
             drop(session);
             read
         })
+    }
+
+    #[test]
+    fn rule_23_readers_of_a_file_that_is_only_read_do_not_wait_for_one_another() {
+        for format in [Format::Original, Format::One] {
+            let dir = tempfile::tempdir().unwrap();
+            let params = FormatParams { logically_read_only: false, len: 1 << 20, sector_size: 512 };
+            let (place, options) = (dir.path().join("disk.dbhd"), Options { format, ..Options::default() });
+            let layer = SqliteDiskLayer::create(place.clone(), params, Existing::Keep, &options).unwrap();
+            layer.write(0, &[7; 512], Durability::Flushed).unwrap();
+            layer.close().unwrap();
+            let layer = SqliteDiskLayer::open(place, Mode::ReadOnly, &options).unwrap();
+            assert_eq!(read_meanwhile(&layer), Some(7));
+            layer.close().unwrap();
+        }
     }
 
     #[test]
