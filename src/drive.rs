@@ -110,6 +110,11 @@ impl Drive {
         self.0.state().calls.disarm()
     }
 
+    /// The first call that a failure has struck since this was asked, as its operation counts them.
+    pub fn take_struck_at(&self) -> Option<u32> {
+        self.0.state().calls.take_struck_at()
+    }
+
     /// How many calls there have been since it was armed or disarmed.
     pub fn calls(&self) -> u32 {
         self.0.state().calls.seen()

@@ -245,6 +245,8 @@ in HostileFiles:
     StructureUnchecked,
     /// Open: pages that are neither in the file nor in its log read as zeros.
     LengthUnchecked,
+    /// Open: pages that the file has and does not count are no matter.
+    UncountedPagesIgnored,
     /// Open: sectors outside of the disk are let pass.
     SectorRangeUnchecked,
     /// Open: tables, views and triggers that do not belong are let pass.
@@ -259,6 +261,8 @@ in HostileFiles:
     RefusedOpenCheckpoints,
     /// Open: a journal that somebody left is rolled back before the file is known to be a disk.
     JournalRolledBackUnseen,
+    /// Open: of a file that was cut short, a journal is rolled back that does not have the rest.
+    CutFileRolledBack,
     /// Open: a reader takes the file as it is, without its log.
     ReaderIgnoresLog,
     /// Rows: a sector of another length is served as far as it goes.

@@ -30,6 +30,7 @@ mod shared;
 mod stack;
 mod struck;
 mod subject;
+mod sweep;
 mod threads;
 mod world;
 
@@ -43,6 +44,7 @@ pub use search::{Finding, search};
 pub use shared::{Shared, Threads};
 pub use stack::{StackSubject, prove, prove_watched};
 pub use subject::{Abilities, Actual, IfRefused, Powered, Restarted, Subject, act};
+pub use sweep::{Swept, sweep};
 pub use world::World;
 
 use compare::Comparer;

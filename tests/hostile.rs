@@ -58,6 +58,12 @@ fn rule_19_what_was_once_found_is_found_no_more() {
         "layer 65536 3 seed 342333 flushes 0; swap file 19 34",
         // The copy that a journal is judged by was taken for a file with a log.
         "layer 512 1 seed 240430 flushes 0; flip file 18 1; journal 4 lie 2",
+        // The file was refused for its length after its journal had been rolled back.
+        "layer 4096 4 seed 402410 flushes 0; cut file 28515; journal 4",
+        // A leaf in the place of the root showed its sectors, and all others as absent.
+        "layer 512 24 seed 563542 flushes 0; number file 28 4; swap file 5 1",
+        // The same with a log, whose count of pages SQLite does not ask for.
+        "layer 512 99 seed 952455 flushes 1; number file 28 4; copy file 11 1",
     ] {
         judge(&mut yard, &case.parse().unwrap()).unwrap_or_else(|found| panic!("{found}"));
     }

@@ -11,4 +11,5 @@ mod own_disks;
 mod planted_faults;
 mod resolver;
 mod saved_scripts;
+mod sweeps;
 mod threads;

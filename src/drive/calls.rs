@@ -47,17 +47,27 @@ pub(super) struct Calls {
     armed: Option<Strike>,
     struck: bool,
     dead: bool,
+    /// The first call that a failure struck, for whoever asks in the end.
+    struck_at: Option<u32>,
 }
 
 impl Calls {
     pub(super) fn arm(&mut self, strike: &Strike) {
-        *self = Self { armed: Some(strike.clone()), dead: self.dead, ..Self::default() };
+        *self = Self { armed: Some(strike.clone()), ..self.begun_anew() };
     }
 
     pub(super) fn disarm(&mut self) -> Struck {
         let struck = if self.struck || self.dead { Struck::Yes } else { Struck::No };
-        *self = Self { dead: self.dead, ..Self::default() };
+        *self = self.begun_anew();
         struck
+    }
+
+    fn begun_anew(&self) -> Self {
+        Self { dead: self.dead, struck_at: self.struck_at, ..Self::default() }
+    }
+
+    pub(super) fn take_struck_at(&mut self) -> Option<u32> {
+        self.struck_at.take()
     }
 
     pub(super) fn seen(&self) -> u32 {
@@ -69,7 +79,7 @@ impl Calls {
     }
 
     pub(super) fn revive(&mut self) {
-        *self = Self::default();
+        *self = Self { dead: false, ..self.begun_anew() };
     }
 
     /// A call is made: the failure that strikes it, if one does.
@@ -88,6 +98,7 @@ impl Calls {
                 if self.seen >= *from && call.fits(*failure) && !(self.struck && *span == Span::One) =>
             {
                 self.struck = true;
+                self.struck_at.get_or_insert(self.seen);
                 Err(*failure)
             }
             _ => Ok(()),

@@ -93,7 +93,13 @@ impl World {
     pub(super) fn go_on_drive(&mut self) {
         let drive = self.drive.get_or_insert_default();
         drive.restore(&Image::default());
+        drive.take_struck_at();
         self.on_drive = true;
+    }
+
+    /// The call that the strike of the last script has struck.
+    pub(super) fn struck_at(&self) -> Option<u32> {
+        self.drive().and_then(Drive::take_struck_at)
     }
 
     /// The simulated drive, if that is where things are.
@@ -134,8 +140,9 @@ impl World {
         };
         let options = Options { identities: Some(Arc::new(draw)), ..Options::default() };
         match self.drive() {
-            // So little that a transaction of a few sectors reaches the log before it is committed.
-            Some(drive) => Options { file_system: Arc::new(drive.clone()), cache_bytes: 4096, ..options },
+            // So little that a transaction of a few sectors reaches the log before it is committed, in several writes
+            // of which some are of more than one frame.
+            Some(drive) => Options { file_system: Arc::new(drive.clone()), cache_bytes: 4096, gather: 9000, ..options },
             None => options,
         }
     }

@@ -11,14 +11,15 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
 use crate::geometry::Geometry;
 use crate::layer::{
-    Access, Below, DiskLayerMetadata, Durability, FileSystem, Identity, LayerIo, Native, Parent, Presence,
-    SectorMarker, UnmapBehavior, fillable, writable,
+    Access, Below, DiskLayerMetadata, Durability, Identity, LayerIo, Parent, Presence, SectorMarker, UnmapBehavior,
+    fillable, writable,
 };
 use crate::sync::{Mutex, MutexGuard};
 
@@ -26,6 +27,7 @@ mod attach;
 mod blob;
 mod btree;
 mod check;
+mod checkpoint;
 mod clusters;
 mod copy;
 mod create;
@@ -33,19 +35,23 @@ mod database;
 #[cfg(feature = "harness")]
 mod forge;
 mod format;
+mod gate;
 mod import;
 mod journal;
 mod layout;
 mod location;
 mod log;
 mod moved;
+mod options;
 #[cfg(feature = "planted-faults")]
 mod races;
+mod readers;
 mod rewrite;
 mod rows;
 mod scan;
 mod schema;
 mod session;
+mod shortcut;
 mod space;
 mod structure;
 
@@ -56,8 +62,11 @@ pub use copy::{Progress, Watch};
 pub use forge::{Attack, Effect, Reached};
 pub use format::Format;
 pub use location::{Location, MemoryFile};
+pub use options::Options;
+use readers::Readers;
 pub use rewrite::{Rewritten, compact, upgrade};
 use session::Session;
+use shortcut::{Ask, Shortcut};
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -97,49 +106,16 @@ pub struct IncompleteFormatParams {
     pub len: Option<u64>,
 }
 
-/// What the caller may choose beyond the format.
-#[derive(Clone)]
-pub struct Options {
-    /// The format of new files; what there is keeps its own.
-    pub format: Format,
-    /// Bytes of a page of new files of format 1, and of the blocks that they keep sectors in: a power of two from 512
-    /// to 32768. Small ones suit small random writes, large ones long transfers.
-    pub page_size: u32,
-    /// Changes are committed, with a sync, when more than this many bytes wait for a flush.
-    pub dirty_limit: u64,
-    /// SQLite keeps about so many bytes of pages in memory; what a longer transaction changes goes to the log early.
-    pub cache_bytes: u64,
-    /// Where new identities and generations come from; SQLite's `randomblob` if not given.
-    pub identities: Option<Arc<dyn Fn() -> u128 + Send + Sync>>,
-    /// Where files are.
-    pub file_system: Arc<dyn FileSystem>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            format: Format::default(),
-            page_size: 4096,
-            dirty_limit: 16 << 20,
-            cache_bytes: 2 << 20,
-            identities: None,
-            file_system: Arc::new(Native),
-        }
-    }
-}
-
-impl fmt::Debug for Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options").field("dirty_limit", &self.dirty_limit).finish_non_exhaustive()
-    }
-}
-
 /// A disk layer in a SQLite file.
 pub struct SqliteDiskLayer {
     geometry: Geometry,
     access: Access,
     location: Location,
     state: Mutex<State>,
+    shortcut: Option<Arc<Shortcut>>,
+    readers: Option<Arc<Readers>>,
+    /// How many have the session, or wait for it.
+    busy: AtomicUsize,
     #[cfg(feature = "planted-faults")]
     races: races::Races,
 }
@@ -157,6 +133,22 @@ impl State {
         if let Self::Open(session) = std::mem::replace(self, Self::Failed) {
             session.abandon();
         }
+    }
+}
+
+/// Somebody has the session, or waits for it.
+struct Busy<'a>(&'a AtomicUsize);
+
+impl<'a> Busy<'a> {
+    fn with(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -202,9 +194,13 @@ impl SqliteDiskLayer {
     }
 
     fn from_session(location: Location, session: Session) -> Self {
+        let (shortcut, readers) = session.ways_around();
         Self {
             geometry: session.geometry(),
             access: session.access(),
+            shortcut,
+            readers,
+            busy: AtomicUsize::new(0),
             location,
             state: Mutex::new(State::Open(Box::new(session))),
             #[cfg(feature = "planted-faults")]
@@ -228,6 +224,7 @@ impl SqliteDiskLayer {
     }
 
     fn with<R>(&self, work: impl FnOnce(&mut Session) -> Result<R>) -> Result<R> {
+        let _busy = Busy::with(&self.busy);
         let mut state = self.state();
         let State::Open(session) = &mut *state else { return Err(self.refusal(&state)) };
         let result = work(session);
@@ -273,6 +270,15 @@ impl LayerIo for SqliteDiskLayer {
         #[cfg(feature = "planted-faults")]
         if let Some(result) = self.racing_read(&range, buf, marker) {
             return result;
+        }
+        let ask = self.shortcut.as_ref().map_or(Ask::Writer, |shortcut| shortcut.read(&range, buf, marker));
+        let is_read = match (ask, &self.readers) {
+            (Ask::Nobody, _) => true,
+            (Ask::Anybody, Some(readers)) if self.busy.load(Ordering::SeqCst) > 0 => readers.read(sector, buf, marker),
+            _ => false,
+        };
+        if is_read {
+            return Ok(());
         }
         self.with(|session| session.read(range, buf, marker)).map_err(|e| e.at_sector(sector))
     }

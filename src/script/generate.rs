@@ -390,7 +390,8 @@ fn kinds(profile: &Profile, choices: &mut impl Choices) -> Vec<(u64, OpKind)> {
         return OpKind::ALL.into_iter().map(|kind| (1, kind)).collect();
     }
     let (reopen, reshape) = match profile.suite {
-        Suite::Layers | Suite::Stacks | Suite::Caches | Suite::Huge => (1, 0),
+        Suite::Layers | Suite::Stacks | Suite::Caches => (1, 0),
+        Suite::Huge => (1, 2),
         Suite::Reopen => (14, 2),
         Suite::Reshape => (12, 9),
         Suite::PowerCuts | Suite::FailingDrive => (4, 6),

@@ -153,11 +153,11 @@ fn move_down(stack: &Stack) -> Result<()> {
             break;
         }
         let zeroed = top.zeroed_until(extent.start).map_err(|e| e.at_layer(0))?;
-        if zeroed > extent.start && !planted(Fault::CommitSkipsZeroedExtents) {
-            // However long: copying it would take as long as the disk is large.
-            lower.unmap(extent.start, zeroed - extent.start, Below::Something).map_err(|e| e.at_layer(1))?;
-        }
-        if zeroed > extent.start {
+        if zeroed - extent.start > chunk {
+            // Copying it would take as long as the disk is large.
+            if !planted(Fault::CommitSkipsZeroedExtents) {
+                lower.unmap(extent.start, zeroed - extent.start, Below::Something).map_err(|e| e.at_layer(1))?;
+            }
             from = zeroed;
             continue;
         }

@@ -1,10 +1,11 @@
 //! What a run must have met to mean anything: a harness that never saw an end has not tested ends.
 
-use disklayer_sqlite::harness::{BUSY, Exercise, Explored, Sight};
+use disklayer_sqlite::harness::{BUSY, Exercise, Sight};
+use disklayer_sqlite::strike::Failure;
 use serde::Serialize;
 
 use super::plan::Plan;
-use super::tally::Tally;
+use super::tally::{Tallies, Tally};
 
 /// Percentages mean nothing over fewer scripts.
 const SHARES_FROM: u64 = 2000;
@@ -38,8 +39,8 @@ pub(super) fn shares(total: &Tally) -> Vec<Share> {
 
 /// What was demanded and not met, each in a sentence. Over a base the sights depend on its size and are not demanded.
 /// With only some suites nothing is demanded of the rest.
-pub(super) fn unmet(total: &Tally, explored: &Explored, plan: &Plan) -> Vec<String> {
-    let mut unmet = Vec::new();
+pub(super) fn unmet(total: &Tally, tallies: &Tallies, plan: &Plan) -> Vec<String> {
+    let (mut unmet, explored) = (Vec::new(), &tallies.explored);
     if explored.states >= SHARES_FROM && percent(explored.busy, explored.states) < BUSY_STATES as f64 {
         let busy = percent(explored.busy, explored.states);
         unmet.push(format!("{busy:.1} % of the states had {BUSY} unsynced writes, and {BUSY_STATES} % must"));
@@ -61,6 +62,8 @@ pub(super) fn unmet(total: &Tally, explored: &Explored, plan: &Plan) -> Vec<Stri
     if total.scripts - total.divergences >= SIGHTS_FROM && plan.base.is_none() {
         let missing = unseen(&total.exercise).map(|sight| format!("never met: {}", sight.text()));
         unmet.extend(missing);
+        let strikes = Failure::ALL.iter().zip(tallies.swept.strikes).filter(|(_, strikes)| *strikes == 0);
+        unmet.extend(strikes.map(|((name, _), _)| format!("no call was struck with the failure `{name}`")));
     }
     unmet
 }

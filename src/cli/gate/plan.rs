@@ -15,6 +15,9 @@ const EXPLORED_OPS: u64 = 16;
 /// One script in so many of the suite of power cuts is explored.
 const EXPLORED_EVERY: u64 = 4;
 const EXPLORED: u64 = 0x9e37_79b9_7f4a_7c15;
+/// One script in so many of the suite of failing drives has every call struck, in a shorter script of other seeds.
+const SWEPT_EVERY: u64 = 256;
+const SWEPT_OPS: u64 = 5;
 
 /// How far a run goes.
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +83,17 @@ impl Plan {
     /// A script of power cuts is short: what matters is in how many ways it ends.
     pub(super) fn explored(&self, case: u64) -> Script {
         let profile = Profile { max_ops: EXPLORED_OPS, ..Profile::new(Suite::PowerCuts) };
+        Script::generate(&profile, &mut SeedChoices::new(self.seed ^ EXPLORED, case))
+    }
+
+    /// Whether the script of a failing drive `case` is followed by one whose every call is struck.
+    pub(super) fn is_followed_by_a_sweep(&self, case: u64) -> bool {
+        let nth = if self.is_whole() { case / CYCLE } else { case };
+        nth.is_multiple_of(SWEPT_EVERY)
+    }
+
+    pub(super) fn swept(&self, case: u64) -> Script {
+        let profile = Profile { max_ops: SWEPT_OPS, ..Profile::new(Suite::FailingDrive) };
         Script::generate(&profile, &mut SeedChoices::new(self.seed ^ EXPLORED, case))
     }
 

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use disklayer_sqlite::error::{Error, ErrorKind, Result};
-use disklayer_sqlite::harness::{Explored, Histories, Sight};
+use disklayer_sqlite::harness::{Explored, Histories, Sight, Swept};
 use disklayer_sqlite::script::{LayerKind, OpKind, Suite};
+use disklayer_sqlite::strike::Failure;
 use serde::Serialize;
 
 use super::super::{Verdict, interrupt};
@@ -37,6 +38,7 @@ pub(super) struct Report {
     pub(super) operations_by_layer: Vec<OpsByLayer>,
     /// States of the drive after power cuts.
     pub(super) power_cuts: PowerCuts,
+    pub(super) failing_drive: FailingDrive,
     /// Parts of all scripts that are demanded.
     pub(super) shares: Vec<Share>,
     pub(super) medians: Medians,
@@ -100,6 +102,21 @@ impl PowerCuts {
 }
 
 #[derive(Serialize)]
+pub(super) struct FailingDrive {
+    /// Scripts whose every call was struck.
+    pub(super) scripts: u64,
+    /// How often each kind of failure struck.
+    pub(super) strikes: BTreeMap<&'static str, u64>,
+}
+
+impl FailingDrive {
+    fn new(swept: &Swept) -> Self {
+        let strikes = Failure::ALL.iter().zip(swept.strikes).map(|((name, _), strikes)| (*name, strikes));
+        Self { scripts: swept.scripts, strikes: strikes.collect() }
+    }
+}
+
+#[derive(Serialize)]
 pub(super) struct Medians {
     pub(super) stack_depth: u64,
     pub(super) disk_sectors: u64,
@@ -129,7 +146,7 @@ pub(super) struct Seen {
 impl Report {
     pub(super) fn new(plan: &Plan, jobs: usize, time: Duration, tallies: &Tallies, findings: Vec<Finding>) -> Self {
         let total = tallies.total();
-        let unmet = demands::unmet(&total, &tallies.explored, plan);
+        let unmet = demands::unmet(&total, tallies, plan);
         let verdict = match () {
             () if total.divergences > 0 || !unmet.is_empty() => Outcome::Fail,
             () if interrupt::requested() => Outcome::Interrupted,
@@ -146,6 +163,7 @@ impl Report {
             suites: tallies.suites().map(|(suite, tally)| Counts::new(name(suite), tally)).collect(),
             operations_by_layer: OpKind::ALL.map(|kind| OpsByLayer::new(kind, &total)).into(),
             power_cuts: PowerCuts::new(&tallies.explored),
+            failing_drive: FailingDrive::new(&tallies.swept),
             shares: demands::shares(&total),
             medians: Medians {
                 stack_depth: exercise.depths.median(),

@@ -1,6 +1,6 @@
 //! What a run counts, suite by suite.
 
-use disklayer_sqlite::harness::{Divergence, Exercise, Explored, Histories, Summary};
+use disklayer_sqlite::harness::{Divergence, Exercise, Explored, Histories, Summary, Swept};
 use disklayer_sqlite::script::Suite;
 use twox_hash::XxHash3_64;
 
@@ -32,6 +32,8 @@ pub(super) struct Tallies {
     pub(super) trace: u64,
     /// What came of cutting scripts short at every moment.
     pub(super) explored: Explored,
+    /// What came of striking scripts at every call.
+    pub(super) swept: Swept,
 }
 
 impl Tallies {
@@ -55,6 +57,7 @@ impl Tallies {
     pub(super) fn add(&mut self, other: &Self) {
         self.trace = self.trace.wrapping_add(other.trace);
         self.explored.add(&other.explored);
+        self.swept.add(&other.swept);
         self.suites.iter_mut().zip(&other.suites).for_each(|(to, from)| to.add(from));
     }
 

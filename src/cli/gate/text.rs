@@ -6,7 +6,7 @@ use super::super::table::{counted, name_and_numbers, rounded};
 use super::demands::percent;
 use super::findings::{Finding, MOST};
 use super::kills::Kills;
-use super::report::{Counts, LAYERS, Outcome, PowerCuts, Report};
+use super::report::{Counts, FailingDrive, LAYERS, Outcome, PowerCuts, Report};
 use disklayer_sqlite::harness::BUSY;
 
 pub(super) fn text(report: &Report) -> String {
@@ -14,7 +14,13 @@ pub(super) fn text(report: &Report) -> String {
     for unmet in &report.unmet {
         let _ = writeln!(text, "      {unmet}");
     }
-    let parts = [suites(report), operations(report), sights(report), power_cuts(report), shares(report)];
+    let parts = [
+        suites(report),
+        operations(report),
+        sights(report),
+        power_cuts(report) + &failing_drive(report),
+        shares(report),
+    ];
     parts.iter().for_each(|part| text += &format!("\n{part}"));
     report.kills.iter().for_each(|kills| text += &killed(kills));
     report.findings.iter().for_each(|finding| text += &format!("\n{}", told(finding)));
@@ -101,6 +107,13 @@ fn power_cuts(report: &Report) -> String {
         let _ = writeln!(text, "  a layer might be in so many states: {}", told.collect::<Vec<_>>().join(", "));
     }
     text
+}
+
+fn failing_drive(report: &Report) -> String {
+    let FailingDrive { scripts, strikes } = &report.failing_drive;
+    let kinds: Vec<_> = strikes.iter().map(|(name, times)| format!("{name} {times}")).collect();
+    let (all, scripts) = (counted(strikes.values().sum(), "failure"), counted(*scripts, "script"));
+    format!("  {all} of the drive at every call of {scripts}: {}\n", kinds.join(", "))
 }
 
 fn shares(report: &Report) -> String {

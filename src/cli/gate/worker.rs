@@ -1,6 +1,6 @@
 //! One thread of a run.
 
-use disklayer_sqlite::harness::{Divergence, Summary, World, explore, prove};
+use disklayer_sqlite::harness::{Divergence, Summary, World, explore, prove, sweep};
 use disklayer_sqlite::script::Suite;
 
 use super::findings::Findings;
@@ -32,7 +32,8 @@ pub(super) fn work(plan: &Plan, world: &mut World, findings: &Findings, progress
     tallies
 }
 
-/// Runs a script; one with power cuts is cut short in many ways besides.
+/// Runs a script; after one with power cuts another is cut short in many ways, and after one with a failing drive another
+/// is struck at every call.
 fn run(
     plan: &Plan,
     case: u64,
@@ -45,6 +46,9 @@ fn run(
         && let Some(states) = plan.states_of(case)
     {
         tallies.explored.add(&explore(&plan.explored(case), world, states, case)?);
+    }
+    if suite == Suite::FailingDrive && plan.is_followed_by_a_sweep(case) {
+        tallies.swept.add(&sweep(&plan.swept(case), world)?);
     }
     Ok(summary)
 }

@@ -33,6 +33,7 @@ impl Case {
         let damages = match choices.below(100) {
             0..10 => vec![attack(&mut choices)],
             10..14 => journal(&recipe, &mut choices),
+            14..16 => uncounted(&recipe, &mut choices),
             _ => {
                 let count = choices.weighted(&[(60, 1), (25, 2), (10, 3), (5, 6)]);
                 (0..count).map(|_| damage(&recipe, &mut choices)).collect()
@@ -53,11 +54,23 @@ fn journal(recipe: &Recipe, choices: &mut SeedChoices) -> Vec<Damage> {
     let pages = choices.between(0, 4) as u32;
     let lie = choices.percent(50).then(|| choices.between(1, 4) as u32);
     let undone = Damage::Noise { part: Part::File, at: PAGE as u64, len: PAGE as u64, seed: choices.below(1 << 16) };
-    match choices.below(3) {
+    match choices.below(4) {
         0 => vec![Damage::Journal { pages, lie }],
         1 => vec![undone, Damage::Journal { pages, lie }],
+        2 => {
+            let len = len(recipe, Part::File);
+            let at = len - choices.below(len.min(3 * PAGE as u64));
+            vec![Damage::Cut { part: Part::File, at }, Damage::Journal { pages, lie }]
+        }
         _ => vec![damage(recipe, choices), Damage::Journal { pages, lie }],
     }
+}
+
+/// A header that does not count the pages of the sectors, but for one that took the place of their root.
+fn uncounted(recipe: &Recipe, choices: &mut SeedChoices) -> Vec<Damage> {
+    let (part, pages) = (Part::File, len(recipe, Part::File).div_ceil(PAGE as u64));
+    let (from, to) = (choices.below(pages), 1);
+    vec![Damage::Number { part, at: 28, value: 4 }, Damage::Copy { part, from, to }]
 }
 
 /// About how long the parts of a file are; what lies past the end does nothing.

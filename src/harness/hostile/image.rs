@@ -37,7 +37,8 @@ impl Image {
     pub(super) fn rolled_back(file: &[u8], journal: &[u8]) -> Self {
         let mut image = Self { bytes: file.to_vec(), commits: 0 };
         let page_count = word(journal, 16).unwrap_or(0) as usize;
-        image.bytes.resize(page_count * 4096, 0);
+        // As below, of what lies past the end.
+        image.bytes.resize(page_count * 4096, 0xa7);
         for record in journal.get(512..).unwrap_or_default().chunks_exact(4096 + 8) {
             let start = (word(record, 0).unwrap_or(1) as usize - 1) * 4096;
             if let Some(place) = image.bytes.get_mut(start..start + 4096) {

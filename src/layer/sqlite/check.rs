@@ -70,7 +70,7 @@ fn tells_of_the_file(error: &Error) -> bool {
 }
 
 fn look(path: &Path, options: &Options, checkup: &mut Checkup) -> Result<()> {
-    let mut database = Database::connect(&Location::from(path), Mode::ReadOnly, &*options.file_system)?;
+    let mut database = Database::connect(&Location::from(path), Mode::ReadOnly, options)?;
     let judged = schema::inspect(&database.conn)
         .and_then(|found| structure::check(&database.conn, found.stored, path, &*options.file_system));
     if let Err(error) = judged {
@@ -101,8 +101,7 @@ fn look(path: &Path, options: &Options, checkup: &mut Checkup) -> Result<()> {
 /// As for [`check`], and `Corrupt` when not even the size can be read; `AlreadyExists` and its like for `to`.
 pub fn salvage(path: &Path, to: &Path, options: &Options) -> Result<Salvaged> {
     let failed = |e: Error| e.in_context(format!("salvaging {}", path.display()));
-    let mut database =
-        Database::connect(&Location::from(path), Mode::ReadOnly, &*options.file_system).map_err(failed)?;
+    let mut database = Database::connect(&Location::from(path), Mode::ReadOnly, options).map_err(failed)?;
     let contents = schema::salvageable(&database.conn).map_err(failed)?;
     database.unbound()?;
     let format = FormatParams {
@@ -125,7 +124,7 @@ pub fn salvage(path: &Path, to: &Path, options: &Options) -> Result<Salvaged> {
 }
 
 fn keep_lineage(path: &Path, found: Lineage, lost: &[Range<u64>], options: &Options) -> Result<()> {
-    let database = Database::connect(&Location::from(path), Mode::ReadWrite, &*options.file_system)?;
+    let database = Database::connect(&Location::from(path), Mode::ReadWrite, options)?;
     let made = schema::inspect(&database.conn)?.lineage;
     database.accept(Mode::ReadWrite)?;
     let generation = match made {

@@ -27,9 +27,8 @@ mod shape;
 pub(super) mod zeros;
 
 pub(super) use bulk::Bulk;
-use head::{Head, LEN, TAIL};
-pub(super) use shape::Shape;
-use shape::{bits, runs};
+pub(super) use head::{BLOCKS, Head, LEN, TAIL};
+pub(super) use shape::{Shape, bits, runs};
 
 /// Sectors in rows of `clusters(cluster, data)`, and in the extents of `zeros(start, stop)`.
 pub(super) struct Clusters {
@@ -141,6 +140,10 @@ impl Clusters {
             1 => None,
             _ => Some(self.rows(conn, &touched)?),
         };
+        // Nothing is changed if something is damaged.
+        for &cluster in rows.iter().flatten() {
+            self.at_row(conn, cluster, Use::Writing, |blob| self.head(blob, cluster))?;
+        }
         for cluster in touched {
             let part = self.shape.part(range, cluster);
             let known = match &rows {
@@ -225,12 +228,17 @@ impl Layout for Clusters {
 
     fn undo(&self, change: Change<'_>) -> Undo {
         match change {
-            Change::Store(range) | Change::Unmap(range) => {
+            Change::Store(_) => Undo::Reopening,
+            Change::Unmap(range) => {
                 let touched = self.shape.touched(range);
                 if touched.end - touched.start == 1 { Undo::Reopening } else { Undo::Savepoint }
             }
             Change::Clear => Undo::Savepoint,
         }
+    }
+
+    fn clusters(&self, range: &Range<u64>) -> Option<Range<u64>> {
+        Some(self.shape.touched(range))
     }
 
     fn let_go(&self) {

@@ -19,6 +19,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
 use crate::layer::{FileSystem, Found, Parent, Wanted};
 
+mod claim;
+
+use claim::Claim;
+
 pub(super) fn create(
     location: &Location,
     meta: &Meta,
@@ -30,7 +34,7 @@ pub(super) fn create(
     let files = &*options.file_system;
     match location {
         Location::Memory(file) => in_memory(file, meta, existing, write),
-        Location::File(path) => in_file(path, existing, files, |draft| {
+        Location::File(path) => in_file(path, existing, options, |draft| {
             let conn = open_draft(draft, meta, files)?;
             write(&conn)?;
             finish_draft(conn, draft, files)
@@ -81,16 +85,17 @@ pub(super) fn in_memory(
 pub(super) fn in_file(
     path: &Path,
     existing: Existing,
-    files: &dyn FileSystem,
+    options: &Options,
     make: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<()> {
+    let files = &*options.file_system;
     // What a link points at is replaced, not the link; SQLite puts its log beside that too.
     let path = &files.follow(path);
     let occupied = check_place(path, existing, files)?;
     let draft = reserve_draft(path, files)?;
     let made = make(&draft).and_then(|()| match occupied {
         Occupied::No => put_new(&draft, path, files),
-        Occupied::Yes => put_over(&draft, path, files),
+        Occupied::Yes => put_over(&draft, path, existing, options),
     });
     let _ = files.remove(&draft);
     made
@@ -171,19 +176,42 @@ pub(super) fn finish_draft(conn: Connection, draft: &Path, files: &dyn FileSyste
 
 /// Gives the draft its name, unless somebody was quicker.
 fn put_new(draft: &Path, path: &Path, files: &dyn FileSystem) -> Result<()> {
-    // A log without its database is nobody's; SQLite would replay it into ours.
-    remove_log(path, files)?;
+    let failed = |e| Error::from_io("naming the new file", e);
+    if logs(path, files).is_empty() {
+        match files.hard_link(draft, path) {
+            Ok(()) => return sync_directory(path, files),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Err(failed(e)),
+            // File systems without hard links.
+            Err(_) => {}
+        }
+    }
+    let _claim = Claim::take(path, files)?;
+    // A log without its database is nobody's, and SQLite would replay it into ours; but it may have one by now. Those
+    // that were there before stay out until the last of them is gone, and what is there later is not touched.
+    let logs = logs(path, files);
+    check_free(path, files)?;
+    remove_logs(&logs, path, files)?;
     match files.hard_link(draft, path) {
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Err(Error::from_io("naming the new file", e)),
-        // File systems without hard links.
-        Err(_) => rename(draft, path, files),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Err(failed(e)),
+        Err(_) => check_free(path, files).and_then(|()| rename(draft, path, files)),
         Ok(()) => sync_directory(path, files),
     }
 }
 
+fn check_free(path: &Path, files: &dyn FileSystem) -> Result<()> {
+    match check_place(path, Existing::Keep, files)? {
+        Occupied::No => Ok(()),
+        Occupied::Yes => Err(Error::new(ErrorKind::AlreadyExists, "somebody else has just made it")),
+    }
+}
+
 /// Puts the draft in the place of an old file that nobody else has open.
-fn put_over(draft: &Path, path: &Path, files: &dyn FileSystem) -> Result<()> {
-    match Database::connect(&Location::File(path.to_owned()), Mode::ReadWrite, files) {
+fn put_over(draft: &Path, path: &Path, existing: Existing, options: &Options) -> Result<()> {
+    let files = &*options.file_system;
+    let _claim = Claim::take(path, files)?;
+    // What was empty may be somebody's by now.
+    check_place(path, existing, files)?;
+    match Database::connect(&Location::File(path.to_owned()), Mode::ReadWrite, options) {
         Ok(old) if old.is_readonly() => {
             Err(Error::new(ErrorKind::PermissionDenied, "the old file cannot be written to"))
         }
@@ -194,7 +222,7 @@ fn put_over(draft: &Path, path: &Path, files: &dyn FileSystem) -> Result<()> {
         // Not a database: there is no lock to take and no log to fold in.
         Err(error) if matches!(error.kind(), ErrorKind::NotADisk | ErrorKind::Corrupt) => {
             remove_if_there(&beside(path, "-shm"), files)?;
-            remove_log(path, files).and_then(|()| rename(draft, path, files))
+            remove_logs(&logs(path, files), path, files).and_then(|()| rename(draft, path, files))
         }
         Err(error) => Err(error),
     }
@@ -222,15 +250,15 @@ fn sync_directory(path: &Path, files: &dyn FileSystem) -> Result<()> {
     files.sync_directory_of(path).map_err(|e| Error::from_io("syncing the directory", e))
 }
 
-/// Removes a log or journal, durably: after a power cut it would be replayed into the file that has its name by then.
-fn remove_log(path: &Path, files: &dyn FileSystem) -> Result<()> {
-    for log in [beside(path, "-wal"), beside(path, "-journal")] {
-        match files.look(&log) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            _ => remove_if_there(&log, files).and_then(|()| sync_directory(path, files))?,
-        }
-    }
-    Ok(())
+/// The log and the journal that lie there; what cannot be looked at does.
+fn logs(path: &Path, files: &dyn FileSystem) -> Vec<PathBuf> {
+    let lies_there = |log: &PathBuf| !matches!(files.look(log), Err(e) if e.kind() == io::ErrorKind::NotFound);
+    ["-wal", "-journal"].map(|suffix| beside(path, suffix)).into_iter().filter(lies_there).collect()
+}
+
+/// Removes logs and journals, durably: after a power cut they would be replayed into the file of that name.
+fn remove_logs(logs: &[PathBuf], path: &Path, files: &dyn FileSystem) -> Result<()> {
+    logs.iter().try_for_each(|log| remove_if_there(log, files).and_then(|()| sync_directory(path, files)))
 }
 
 /// Makes durable that a log is empty now, for the same reason.

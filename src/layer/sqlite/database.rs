@@ -1,6 +1,7 @@
 //! Connections: how the file is opened, locked, and looked at before anything is touched.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -8,7 +9,8 @@ use rusqlite::ffi::ErrorCode;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
-use super::{Location, MemoryFile, Mode, journal, moved};
+use super::gate::{Anchor, Gate};
+use super::{Location, MemoryFile, Mode, Options, journal, moved};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
 use crate::layer::{FileSystem, Found};
@@ -20,16 +22,45 @@ pub(super) const STATEMENTS: usize = 32;
 pub(super) struct Database {
     pub(super) conn: Connection,
     home: Option<MemoryFile>,
+    /// Through which the file is open, if it is open to be written, and where it is.
+    door: Option<Arc<Door>>,
+}
+
+/// The way to a file that is open to be written.
+pub(super) struct Door {
+    gate: Gate,
+    path: PathBuf,
+}
+
+impl Door {
+    /// Another connection, to read what has been committed while the first one writes. It is closed before that one,
+    /// which else leaves the log behind.
+    pub(super) fn reader(&self) -> Result<Connection> {
+        let failed = |e| sql_error(&format!("opening {} once more", self.path.display()), e);
+        let flags = FLAGS | OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let mut conn = connect_through(&self.gate, &self.path, flags).map_err(failed)?;
+        conn.set_prepared_statement_cache_capacity(STATEMENTS);
+        guard(&mut conn).map_err(failed)?;
+        conn.progress_handler(0, None::<fn() -> bool>).map_err(failed)?;
+        conn.pragma_update(None, "ignore_check_constraints", false).map_err(failed)?;
+        conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(failed)?;
+        // Else it may have another file that has the name by now.
+        match moved::has_moved(&conn) {
+            true => Err(Error::new(ErrorKind::Busy, format!("opening {}: it is being replaced", self.path.display()))),
+            false => Ok(conn),
+        }
+    }
 }
 
 impl Database {
     /// Connects to what is there, locked as `mode` asks, and changes nothing.
-    pub(super) fn connect(location: &Location, mode: Mode, files: &dyn FileSystem) -> Result<Self> {
+    pub(super) fn connect(location: &Location, mode: Mode, options: &Options) -> Result<Self> {
+        let files = &*options.file_system;
         match location {
             Location::Memory(file) => {
                 let conn =
                     file.take()?.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("opening {location}")))?;
-                Ok(Self { conn, home: Some(file.clone()) })
+                Ok(Self { conn, home: Some(file.clone()), door: None })
             }
             Location::File(path) => {
                 look(path, files)?;
@@ -38,9 +69,21 @@ impl Database {
                     log.push("-wal");
                     let _ = files.remove(Path::new(&log));
                 }
-                Ok(Self { conn: connect_file(path, mode, files)?, home: None })
+                let (conn, gate) = connect_file(path, mode, options)?;
+                let door = gate.map(|gate| Arc::new(Door { gate, path: path.clone() }));
+                Ok(Self { conn, home: None, door })
             }
         }
+    }
+
+    /// The file itself, if it is open to be written.
+    pub(super) fn file(&self) -> Option<Arc<Anchor>> {
+        self.door.as_ref().and_then(|door| door.gate.file())
+    }
+
+    /// The way to the file, if it is open to be written.
+    pub(super) fn door(&self) -> Option<Arc<Door>> {
+        self.door.clone()
     }
 
     /// The database is a disk layer: work on it may take as long as it takes, and its conditions are kept. SQLite runs
@@ -86,7 +129,16 @@ impl Database {
     /// Keeps at most about so many bytes of pages in memory.
     pub(super) fn limit_cache(&self, bytes: u64) -> Result<()> {
         let kib = i64::try_from(bytes / 1024).unwrap_or(i64::MAX).max(1);
-        self.conn.pragma_update(None, "cache_size", -kib).map_err(|e| sql_error("limiting the cache", e))
+        let limited = self.conn.pragma_update(None, "cache_size", -kib);
+        // What a savepoint may have to put back would go to a temporary file.
+        let limited = limited.and_then(|()| self.conn.pragma_update(None, "temp_store", "MEMORY"));
+        limited.map_err(|e| sql_error("limiting the cache", e))
+    }
+
+    /// Reads up to so many bytes of the file through a mapping.
+    pub(super) fn map(&self, bytes: u64) -> Result<()> {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.conn.pragma_update(None, "mmap_size", bytes).map_err(|e| sql_error("mapping the file", e))
     }
 
     /// Closing leaves the log alone: it goes by the file's name, which may be another file's by then.
@@ -165,34 +217,70 @@ pub(super) fn connect_with(path: &Path, flags: OpenFlags, files: &dyn FileSystem
     }
 }
 
-fn connect_file(path: &Path, mode: Mode, files: &dyn FileSystem) -> Result<Connection> {
-    let failed = |e| sql_error(&format!("opening {}", path.display()), e);
-    let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
+/// A connection through a gate, with the error that SQLite gave and not the name that we made.
+fn connect_through(gate: &Gate, path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_URI;
+    let opened = Connection::open_with_flags_and_vfs(gate.uri(path), flags, gate.vfs());
+    opened.map_err(|error| match error {
+        rusqlite::Error::SqliteFailure(code, _) => rusqlite::Error::SqliteFailure(code, None),
+        other => other,
+    })
+}
+
+fn connect_file(path: &Path, mode: Mode, options: &Options) -> Result<(Connection, Option<Gate>)> {
+    let files = &*options.file_system;
     journal::look(path, mode, files)?;
-    let mut conn = match mode {
-        Mode::ReadWrite => connect_with(path, flags | OpenFlags::SQLITE_OPEN_READ_WRITE, files),
-        Mode::ReadOnly => connect_with(path, flags | OpenFlags::SQLITE_OPEN_READ_ONLY, files),
-    }
-    .map_err(failed)?;
-    conn.set_prepared_statement_cache_capacity(STATEMENTS);
-    guard(&mut conn).map_err(failed)?;
-    let conn = match conn.is_readonly(MAIN_DB).map_err(failed)? {
-        true if needs_shared_memory(&conn) || planted(Fault::ReaderIgnoresLog) => {
-            connect_immutable(path, flags, files)?
-        }
-        true if has_log(&conn).map_err(failed)? => conn,
-        // A reader without a log would let go of its lock after each read.
-        _ => conn.pragma_update(None, "locking_mode", "EXCLUSIVE").map(|()| conn).map_err(failed)?,
+    let (conn, gate) = match mode {
+        Mode::ReadWrite => match connect_writer(path, options)? {
+            Some((conn, gate)) => (conn, Some(gate)),
+            None => (connect_reader(path, files)?, None),
+        },
+        Mode::ReadOnly => (connect_reader(path, files)?, None),
     };
     // The first read takes the lock: shared for a reader, exclusive for the writer.
-    conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(failed)?;
+    conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(|e| opening(path, e))?;
     // While this waited for the lock the file may have been replaced, and what is locked is the old one. From here on
     // nobody replaces it.
     match moved::has_moved(&conn) {
         true => Err(Error::new(ErrorKind::Busy, format!("opening {}: it is being replaced", path.display()))),
-        false => Ok(conn),
+        false => Ok((conn, gate)),
     }
 }
+
+fn opening(path: &Path, error: rusqlite::Error) -> Error {
+    sql_error(&format!("opening {}", path.display()), error)
+}
+
+/// A connection that excludes everybody else once it is used; none if the file can only be read.
+fn connect_writer(path: &Path, options: &Options) -> Result<Option<(Connection, Gate)>> {
+    let failed = |e| opening(path, e);
+    let gather = usize::try_from(options.gather).unwrap_or(usize::MAX);
+    let gate = Gate::over(options.file_system.vfs(), gather)
+        .ok_or_else(|| Error::new(ErrorKind::Io, format!("opening {}: SQLite lacks its VFS", path.display())))?;
+    let mut conn = connect_through(&gate, path, FLAGS | OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
+    if conn.is_readonly(MAIN_DB).map_err(failed)? {
+        return Ok(None);
+    }
+    conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    guard(&mut conn).map_err(failed)?;
+    Ok(Some((conn, gate)))
+}
+
+fn connect_reader(path: &Path, files: &dyn FileSystem) -> Result<Connection> {
+    let failed = |e| opening(path, e);
+    let mut conn = connect_with(path, FLAGS | OpenFlags::SQLITE_OPEN_READ_ONLY, files).map_err(failed)?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    guard(&mut conn).map_err(failed)?;
+    match () {
+        () if needs_shared_memory(&conn) || planted(Fault::ReaderIgnoresLog) => connect_immutable(path, files),
+        () if has_log(&conn).map_err(failed)? => Ok(conn),
+        // A reader without a log would let go of its lock after each read.
+        () => conn.pragma_update(None, "locking_mode", "EXCLUSIVE").map(|()| conn).map_err(failed),
+    }
+}
+
+/// A connection is used by one thread at a time, and says all that it knows of a failure.
+const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_NO_MUTEX.union(OpenFlags::SQLITE_OPEN_EXRESCODE);
 
 /// SQLite's advice for files from strangers (sqlite.org/security.html), and no waiting for locks.
 pub(super) fn guard(conn: &mut Connection) -> rusqlite::Result<()> {
@@ -253,27 +341,34 @@ fn has_log(conn: &Connection) -> rusqlite::Result<bool> {
 }
 
 /// On media that nobody can write to there is nothing to lock; a log that is left there cannot be read.
-fn connect_immutable(path: &Path, flags: OpenFlags, files: &dyn FileSystem) -> Result<Connection> {
+fn connect_immutable(path: &Path, files: &dyn FileSystem) -> Result<Connection> {
     if journal::is_there(path, "-wal", files)? && !planted(Fault::ReaderIgnoresLog) {
         let what = format!("{} has a log that cannot be replayed here; open it once where it can be", path.display());
         return Err(Error::new(ErrorKind::PermissionDenied, what));
     }
     let failed = |e| sql_error(&format!("opening {}", path.display()), e);
-    let flags = flags | OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    let flags = FLAGS | OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
     let mut conn = connect_with(Path::new(&immutable_uri(path)), flags, files).map_err(failed)?;
     guard(&mut conn).map_err(failed)?;
     Ok(conn)
 }
 
 pub(super) fn immutable_uri(path: &Path) -> String {
-    let mut uri = String::from("file:");
-    for byte in path.as_os_str().as_encoded_bytes() {
+    uri(path, "immutable=1")
+}
+
+/// A name for SQLite that carries a parameter.
+pub(super) fn uri(path: &Path, parameter: &str) -> String {
+    let path = path.as_os_str().as_encoded_bytes();
+    // What follows two slashes would be the name of a host.
+    let mut uri = String::from(if path.starts_with(b"/") { "file://" } else { "file:" });
+    for byte in path {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => uri.push(char::from(*byte)),
             _ => uri.push_str(&format!("%{byte:02x}")),
         }
     }
-    uri + "?immutable=1"
+    uri + "?" + parameter
 }
 
 /// SQLite's code for a read past the end.

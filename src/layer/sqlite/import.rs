@@ -51,10 +51,8 @@ impl SqliteDiskLayer {
             Location::Memory(file) => {
                 create::in_memory(file, &meta, existing, |conn| filling.through(conn, &draw(conn)?))
             }
-            Location::File(path) => {
-                create::in_file(path, existing, &*options.file_system, |draft| filling.draft(draft, draw))
-                    .map_err(|e| e.in_context(format!("importing into {}", path.display())))
-            }
+            Location::File(path) => create::in_file(path, existing, options, |draft| filling.draft(draft, draw))
+                .map_err(|e| e.in_context(format!("importing into {}", path.display()))),
         }?;
         Self::open(location, Mode::ReadWrite, options)
     }

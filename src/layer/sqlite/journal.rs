@@ -4,6 +4,7 @@
 //! is opened for writing, which changes the file before anybody knows whether it is a disk (rule 19). So the file is
 //! judged first as it would be afterwards: a copy in memory, with the journal's pages put back.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -91,21 +92,30 @@ fn judge(path: &Path, files: &dyn FileSystem) -> Result<()> {
     let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
     let mut conn = connect_with(Path::new(&immutable_uri(path)), flags, files).map_err(failed)?;
     guard(&mut conn).map_err(failed)?;
-    if len_of(path, files)? <= COPIED {
-        // SQLite reads what it can; of what has no pages at all it says that memory is short.
-        let no_pages = |e| Error::new(ErrorKind::NotADisk, "reading its pages").because(e);
-        let mut image = conn.serialize(MAIN_DB).map_err(no_pages)?.to_vec();
-        roll_back(&mut image, &journal)?;
-        without_log(&mut image);
-        conn = Connection::open_in_memory().map_err(failed)?;
-        conn.deserialize_read_exact(MAIN_DB, &image[..], image.len(), true).map_err(failed)?;
-        guard(&mut conn).map_err(failed)?;
+    let len = len_of(path, files)?;
+    let rollback = Rollback::of(&journal);
+    if len > COPIED {
+        rollback.map_or(Ok(()), |rollback| rollback.completes(len))?;
+        return schema::inspect(&conn).map(drop);
     }
+    // SQLite reads what it can; of what has no pages at all it says that memory is short.
+    let no_pages = |e| Error::new(ErrorKind::NotADisk, "reading its pages").because(e);
+    let mut image = conn.serialize(MAIN_DB).map_err(no_pages)?.to_vec();
+    let len = match rollback {
+        None => len,
+        Some(rollback) => {
+            // Pages that the file has not are zeros in the image, and those that its header does not count are missing.
+            rollback.completes(len.min(image.len() as u64))?;
+            rollback.apply(&mut image)?;
+            image.len() as u64
+        }
+    };
+    without_log(&mut image);
+    conn = Connection::open_in_memory().map_err(failed)?;
+    conn.deserialize_read_exact(MAIN_DB, &image[..], image.len(), true).map_err(failed)?;
+    guard(&mut conn).map_err(failed)?;
     let stored = schema::inspect(&conn)?.stored;
-    match len_of(path, files)? > structure::LOOKED_AT {
-        true => Ok(()),
-        false => structure::fits(&conn, stored),
-    }
+    structure::check_alone(&conn, stored, len)
 }
 
 /// The length of a file in bytes; what is not there has none. A drive that does not answer is not an empty file.
@@ -119,7 +129,7 @@ pub(super) fn len_of(path: &Path, files: &dyn FileSystem) -> Result<u64> {
 }
 
 /// All of a file that is not too large; what is not there is empty.
-pub(super) fn read(path: &Path, files: &dyn FileSystem) -> Result<Vec<u8>> {
+fn read(path: &Path, files: &dyn FileSystem) -> Result<Vec<u8>> {
     let len = len_of(path, files)?;
     let failed = |e| Error::from_io(format!("reading {}", path.display()), e);
     if len > COPIED {
@@ -140,49 +150,78 @@ fn without_log(image: &mut [u8]) {
     }
 }
 
-/// Does what SQLite's rollback would do to `image`: the size before, and the pages before as far as they are whole.
-fn roll_back(image: &mut Vec<u8>, journal: &[u8]) -> Result<()> {
-    let Some(first) = Header::read(journal, 0) else { return Ok(()) };
-    let Some((sector, page_size)) = first.sizes() else { return Ok(()) };
-    let len = u64::from(first.page_count) * page_size as u64;
-    if len == 0 || len > COPIED {
-        return Err(corrupt("its journal gives back a size that it never had"));
-    }
-    image.resize(len as usize, 0);
-    let mut at = 0;
-    while let Some(header) = Header::read(journal, at).filter(|_| at + sector <= journal.len()) {
-        at += sector;
-        let count = match header.records {
-            u32::MAX => ((journal.len() - at) / (page_size + 8)) as u32,
-            count => count,
-        };
-        for _ in 0..count {
-            let Some(record) = journal.get(at..at + page_size + 8) else { return Ok(()) };
-            if !put_back(image, record, header.nonce) {
-                return Ok(());
-            }
-            at += record.len();
-        }
-        at = at.next_multiple_of(sector);
-    }
-    Ok(())
+/// What SQLite's rollback would do: the size before, and the pages before as far as they are whole.
+struct Rollback<'a> {
+    page_count: u32,
+    page_size: usize,
+    /// Pages by their number from 1, in the order in which they are put back.
+    pages: Vec<(u32, &'a [u8])>,
 }
 
-/// One page of a journal; whether it is whole.
-fn put_back(image: &mut [u8], record: &[u8], nonce: u32) -> bool {
-    let page_size = record.len() - 8;
-    let data = &record[4..4 + page_size];
-    // SQLite's sum over every 200th byte of a page, from its end.
-    let bytes = (1..page_size).rev().skip(199).step_by(200).map(|at| u32::from(data[at]));
-    let sum = bytes.fold(nonce, u32::wrapping_add);
-    let Some(page) = word(record, 0).filter(|page| *page > 0 && word(record, 4 + page_size) == Some(sum)) else {
-        return false;
-    };
-    let start = (page as usize - 1).saturating_mul(page_size);
-    if let Some(place) = image.get_mut(start..start.saturating_add(page_size)) {
-        place.copy_from_slice(data);
+impl<'a> Rollback<'a> {
+    /// Of a journal without a head that is whole there is nothing to undo, and SQLite changes nothing but the journal.
+    fn of(journal: &'a [u8]) -> Option<Self> {
+        let first = Header::read(journal, 0)?;
+        let (sector, page_size) = first.sizes()?;
+        let mut rollback = Self { page_count: first.page_count, page_size, pages: Vec::new() };
+        let mut at = 0;
+        while let Some(header) = Header::read(journal, at).filter(|_| at + sector <= journal.len()) {
+            at += sector;
+            let count = match header.records {
+                u32::MAX => ((journal.len() - at) / (page_size + 8)) as u32,
+                count => count,
+            };
+            for _ in 0..count {
+                let record = journal.get(at..at + page_size + 8);
+                let Some(page) = record.and_then(|record| rollback.whole(record, header.nonce)) else {
+                    return Some(rollback);
+                };
+                rollback.pages.push(page);
+                at += page_size + 8;
+            }
+            at = at.next_multiple_of(sector);
+        }
+        Some(rollback)
     }
-    true
+
+    /// The number and the bytes of a page, if its sum is right; SQLite does not look at those past the end.
+    fn whole(&self, record: &'a [u8], nonce: u32) -> Option<(u32, &'a [u8])> {
+        let (data, sum) = record.get(4..)?.split_at(self.page_size);
+        // Over every 200th byte of the page, from its end.
+        let bytes = (1..data.len()).rev().skip(199).step_by(200).map(|at| u32::from(data[at]));
+        let is_right = word(sum, 0) == Some(bytes.fold(nonce, u32::wrapping_add));
+        let page = word(record, 0).filter(|page| *page > 0 && (is_right || *page > self.page_count))?;
+        Some((page, data))
+    }
+
+    /// Refuses a file of which neither its first `len` bytes nor the journal have every page: SQLite would change it,
+    /// and what is missing would read as zeros.
+    fn completes(&self, len: u64) -> Result<()> {
+        let there = (len / self.page_size as u64).min(self.page_count.into()) as u32;
+        let lacking = |page: &u32| there < *page && *page <= self.page_count;
+        let given: BTreeSet<u32> = self.pages.iter().map(|page| page.0).filter(lacking).collect();
+        let missing = (self.page_count - there) as usize - given.len();
+        match missing {
+            0 => Ok(()),
+            _ if planted(Fault::CutFileRolledBack) => Ok(()),
+            _ => Err(corrupt(&format!("{missing} of its pages are neither in it nor in its journal"))),
+        }
+    }
+
+    fn apply(&self, image: &mut Vec<u8>) -> Result<()> {
+        let len = u64::from(self.page_count) * self.page_size as u64;
+        if len == 0 || len > COPIED {
+            return Err(corrupt("its journal gives back a size that it never had"));
+        }
+        image.resize(len as usize, 0);
+        for (page, data) in &self.pages {
+            let start = (*page as usize - 1).saturating_mul(self.page_size);
+            if let Some(place) = image.get_mut(start..start.saturating_add(self.page_size)) {
+                place.copy_from_slice(data);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What stands at the head of a journal, and of each of its parts.

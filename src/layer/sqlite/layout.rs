@@ -56,6 +56,11 @@ pub(super) trait Layout: Send {
     /// What undoes a change that fails.
     fn undo(&self, change: Change<'_>) -> Undo;
 
+    /// The clusters that `range` touches, where sectors lie in clusters.
+    fn clusters(&self, _range: &Range<u64>) -> Option<Range<u64>> {
+        None
+    }
+
     /// Keeps nothing open that would keep a transaction from ending.
     fn let_go(&self) {}
 }

@@ -1,31 +1,63 @@
 //! Which pages the log of a file has, read without SQLite, which does not tell.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
-/// The pages in the committed part of a log: its frames are whole, and follow one another, up to a commit.
-pub(super) fn committed_pages(log: &[u8]) -> BTreeSet<u64> {
-    let (mut pages, mut waiting) = (BTreeSet::new(), Vec::new());
-    let (Some(head), Some(magic), Some(page_size)) = (log.get(..32), word(log, 0), word(log, 8)) else { return pages };
-    let order = match magic {
-        0x377f_0682 => u32::from_le_bytes,
-        0x377f_0683 => u32::from_be_bytes,
-        _ => return pages,
-    };
-    let mut sum = Sum(0, 0).over(&head[..24], order);
-    if !page_size.is_power_of_two() || !sum.is_at(&head[24..]) {
-        return pages;
-    }
-    for frame in log[32..].chunks_exact(24 + page_size as usize) {
-        sum = sum.over(&frame[..8], order).over(&frame[24..], order);
-        if frame[8..16] != head[16..24] || !sum.is_at(&frame[16..24]) {
-            break;
+use super::journal;
+use crate::error::{Error, Result};
+use crate::layer::{FileSystem, Wanted};
+
+/// The committed part of a log: its frames are whole, and follow one another, up to a commit.
+#[derive(Default)]
+pub(super) struct Committed {
+    /// The pages that are in it.
+    pub(super) pages: BTreeSet<u64>,
+    /// How many pages the database has by the last commit, if there is one.
+    pub(super) page_count: Option<u64>,
+}
+
+impl Committed {
+    /// Reads it frame by frame, so that a long one takes no memory; there may be none.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading the file.
+    pub(super) fn read(path: &Path, files: &dyn FileSystem) -> Result<Self> {
+        let failed = |e| Error::from_io(format!("reading {}", path.display()), e);
+        let (mut committed, mut waiting) = (Self::default(), Vec::new());
+        let (len, mut head) = (journal::len_of(path, files)?, [0; 32]);
+        if len < 32 {
+            return Ok(committed);
         }
-        waiting.extend(word(frame, 0).map(u64::from));
-        if word(frame, 4) != Some(0) {
-            pages.extend(waiting.drain(..));
+        let (file, _) = files.open(path, Wanted::Reading).map_err(failed)?;
+        file.read_exact_at(&mut head, 0).map_err(failed)?;
+        let order = match word(&head, 0) {
+            Some(0x377f_0682) => u32::from_le_bytes,
+            Some(0x377f_0683) => u32::from_be_bytes,
+            _ => return Ok(committed),
+        };
+        let page_size = word(&head, 8).unwrap_or(0);
+        let mut sum = Sum(0, 0).over(&head[..24], order);
+        if !page_size.is_power_of_two() || page_size > 65536 || !sum.is_at(&head[24..]) {
+            return Ok(committed);
         }
+        let mut frame = vec![0; 24 + page_size as usize];
+        let frames = (len - 32) / frame.len() as u64;
+        for number in 0..frames {
+            let at = 32 + number * frame.len() as u64;
+            file.read_exact_at(&mut frame, at).map_err(failed)?;
+            sum = sum.over(&frame[..8], order).over(&frame[24..], order);
+            if frame[8..16] != head[16..24] || !sum.is_at(&frame[16..24]) {
+                break;
+            }
+            waiting.extend(word(&frame, 0).map(u64::from));
+            if let Some(count @ 1..) = word(&frame, 4) {
+                committed.pages.extend(waiting.drain(..));
+                committed.page_count = Some(count.into());
+            }
+        }
+        Ok(committed)
     }
-    pages
 }
 
 /// The sum that runs through a log.

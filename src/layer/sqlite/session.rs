@@ -6,17 +6,24 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use uuid::Uuid;
 
+use super::checkpoint::{Log, Whole};
 use super::database::{Database, sql_error};
+use super::format::Stored;
 use super::layout::{Change, Layout, Undo};
+use super::readers::Readers;
 use super::schema::{self, Lineage};
+use super::shortcut::Shortcut;
 use super::{Location, Mode, Options, format, space, structure};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::fault::{Fault, planted};
 use crate::geometry::Geometry;
 use crate::layer::{Access, Below, Identity, Parent, SectorMarker};
 
 pub(super) struct Session {
     database: Database,
+    log: Log,
+    shortcut: Option<Arc<Shortcut>>,
+    readers: Option<Arc<Readers>>,
     layout: Box<dyn Layout>,
     geometry: Geometry,
     access: Access,
@@ -64,9 +71,14 @@ impl Identities {
 
 impl Session {
     pub(super) fn open(location: &Location, mode: Mode, options: &Options) -> Result<Self> {
-        let mut database = Database::connect(location, mode, &*options.file_system)?;
+        let mut database = Database::connect(location, mode, options)?;
         match Self::take_over(&mut database, location, mode, options) {
             Ok((contents, access)) => Ok(Self {
+                log: Log::of(&mut database, options.log_limit)?,
+                shortcut: shortcut(&database, &contents),
+                readers: database
+                    .door()
+                    .map(|door| Arc::new(Readers::through(door, contents.stored, contents.geometry))),
                 layout: contents.stored.layout(contents.geometry),
                 geometry: contents.geometry,
                 access,
@@ -99,6 +111,7 @@ impl Session {
             structure::check(&database.conn, contents.stored, path, &*options.file_system)?;
             database.trust()?;
             database.limit_cache(options.cache_bytes)?;
+            database.map(options.mapped_bytes)?;
         }
         database.accept(mode)?;
         let access = match contents.logically_read_only {
@@ -115,8 +128,13 @@ impl Session {
 
     /// The file, locked as it is, without what is not committed.
     pub(super) fn take_database(self) -> Database {
-        self.layout.let_go();
+        self.let_go_of_file();
         self.database
+    }
+
+    /// The ways around this session.
+    pub(super) fn ways_around(&self) -> (Option<Arc<Shortcut>>, Option<Arc<Readers>>) {
+        (self.shortcut.clone(), self.readers.clone())
     }
 
     pub(super) fn geometry(&self) -> Geometry {
@@ -164,30 +182,27 @@ impl Session {
         if planted(Fault::RequestInSeveralTransactions) {
             let size = self.geometry.sector_size() as usize;
             for (sector, data) in range.zip(data.chunks_exact(size)) {
-                self.change(data.len() as u64, Undo::Statement, |layout, conn| {
+                self.change(data.len() as u64, Change::Store(&(sector..sector + 1)), |layout, conn| {
                     layout.write(conn, sector..sector + 1, data)
                 })?;
                 self.commit()?;
             }
             return Ok(());
         }
-        let undo = self.layout.undo(Change::Store(&range));
-        self.change(data.len() as u64, undo, |layout, conn| layout.write(conn, range, data))
+        self.change(data.len() as u64, Change::Store(&range.clone()), |layout, conn| layout.write(conn, range, data))
     }
 
     pub(super) fn fill(&mut self, range: Range<u64>, data: &[u8]) -> Result<()> {
         if planted(Fault::FillLiftsSeal) {
             self.generation = Generation::Changed;
         }
-        let undo = self.layout.undo(Change::Store(&range));
-        self.change(data.len() as u64, undo, |layout, conn| layout.fill(conn, range, data))
+        self.change(data.len() as u64, Change::Store(&range.clone()), |layout, conn| layout.fill(conn, range, data))
     }
 
     /// A fill that replaces what is there.
     #[cfg(feature = "planted-faults")]
     pub(super) fn fill_over(&mut self, range: Range<u64>, data: &[u8]) -> Result<()> {
-        let undo = self.layout.undo(Change::Store(&range));
-        self.change(data.len() as u64, undo, |layout, conn| layout.write(conn, range, data))
+        self.change(data.len() as u64, Change::Store(&range.clone()), |layout, conn| layout.write(conn, range, data))
     }
 
     pub(super) fn unmap(&mut self, range: Range<u64>, below: Below) -> Result<()> {
@@ -196,16 +211,14 @@ impl Session {
         let bytes = (range.end - range.start).saturating_mul(self.geometry.sector_size().into());
         let uncounted = planted(Fault::CloseDropsUnmaps) || planted(Fault::FlushSkippedWhenUncounted);
         let bytes = if uncounted { 0 } else { bytes };
-        let undo = self.layout.undo(Change::Unmap(&range));
         self.free = space::Free::Likely;
-        self.change(bytes, undo, |layout, conn| layout.unmap(conn, range, below))
+        self.change(bytes, Change::Unmap(&range.clone()), |layout, conn| layout.unmap(conn, range, below))
     }
 
     pub(super) fn clear(&mut self) -> Result<()> {
         self.change_generation()?;
-        let undo = self.layout.undo(Change::Clear);
         self.free = space::Free::Likely;
-        self.change(0, undo, |layout, conn| layout.clear(conn))?;
+        self.change(0, Change::Clear, |layout, conn| layout.clear(conn))?;
         if planted(Fault::ClearNotCommitted) { Ok(()) } else { self.commit() }
     }
 
@@ -237,9 +250,19 @@ impl Session {
 
     /// Everything is durable already, so that a failure is nobody's loss: a full disk stays as it is.
     fn give_back(&mut self, when: space::When) {
-        if self.free == space::Free::Likely && self.database.conn.is_autocommit() {
-            self.layout.let_go();
-            self.free = space::give_back(&self.database.conn, when).unwrap_or_default();
+        if self.free == space::Free::Unlikely || !self.database.conn.is_autocommit() {
+            return;
+        }
+        self.layout.let_go();
+        let Ok(Some(pages)) = space::to_give_back(&self.database.conn, when) else {
+            self.free = space::Free::Unlikely;
+            return;
+        };
+        self.shortcut.iter().for_each(|shortcut| shortcut.forget());
+        self.free = space::give_back(&self.database.conn, pages).unwrap_or_default();
+        self.shortcut.iter().for_each(|shortcut| shortcut.commit());
+        if self.log.is_long() {
+            self.checkpoint();
         }
     }
 
@@ -255,7 +278,7 @@ impl Session {
         if committed.is_ok() {
             self.give_back(space::When::Closing);
         }
-        self.layout.let_go();
+        self.let_go_of_file();
         let closed = self.database.close();
         if planted(Fault::CloseFailureUntold) {
             return closed;
@@ -271,13 +294,19 @@ impl Session {
             .map_err(|e| sql_error("checking the database", e))?;
         match found.as_str() {
             "ok" => Ok(()),
-            wrong => Err(Error::new(ErrorKind::Corrupt, format!("the database is damaged: {wrong}"))),
+            wrong => Err(structure::told(wrong)),
         }
+    }
+
+    fn let_go_of_file(&self) {
+        self.layout.let_go();
+        self.shortcut.iter().for_each(|shortcut| shortcut.close());
+        self.readers.iter().for_each(|readers| readers.close());
     }
 
     /// Lets go of the file without what is not yet committed.
     pub(super) fn abandon(self) {
-        self.layout.let_go();
+        self.let_go_of_file();
         // The failure that led here is the one that is reported.
         let _ = self.database.close();
     }
@@ -290,16 +319,47 @@ impl Session {
         // SQLite may or may not have rolled back; only a new look at the file can tell what is there.
         self.has_lost_changes |= result.is_err() && !planted(Fault::CommitFailureForgotten);
         self.dirty = 0;
-        result
+        result?;
+        self.shortcut.iter().for_each(|shortcut| shortcut.commit());
+        if self.log.is_long() {
+            self.checkpoint();
+        }
+        Ok(())
+    }
+
+    /// Copies the log into the file. What fails is tried again after the next commit: everything is durable in the log.
+    fn checkpoint(&mut self) {
+        if let Some(shortcut) = &self.shortcut {
+            shortcut.unsettle();
+        }
+        // Who reads an older state keeps the log from being used again. Only when it is very long is that not waited out.
+        let is_whole = match &self.readers {
+            Some(readers) if self.log.is_too_long() => readers.pause(|| self.log.checkpoint(&self.database)),
+            _ => self.log.checkpoint(&self.database),
+        };
+        if let (Some(shortcut), Ok(Whole::Yes)) = (&self.shortcut, is_whole) {
+            shortcut.settle();
+        }
+    }
+
+    fn range_of(&self, change: Change<'_>) -> Range<u64> {
+        match change {
+            Change::Store(range) | Change::Unmap(range) => range.clone(),
+            Change::Clear => 0..self.geometry.sector_count(),
+        }
     }
 
     /// Runs a change inside the open transaction; on failure only this change is undone.
     fn change(
         &mut self,
         bytes: u64,
-        undo: Undo,
+        change: Change<'_>,
         work: impl FnOnce(&dyn Layout, &Connection) -> Result<()>,
     ) -> Result<()> {
+        let undo = self.layout.undo(change);
+        if let (Some(shortcut), Some(clusters)) = (&self.shortcut, self.layout.clusters(&self.range_of(change))) {
+            shortcut.touch(&clusters);
+        }
         self.take_back()?;
         if planted(Fault::FlushHandedOver) {
             self.commit()?;
@@ -405,7 +465,11 @@ impl Session {
         self.execute("BEGIN IMMEDIATE")?;
         let written = match self.has_identity_table {
             true => schema::write_lineage(&self.database.conn, &lineage),
-            false => self.execute(format::IDENTITY).and_then(|()| schema::write_lineage(&self.database.conn, &lineage)),
+            // A new table may have other pages moved.
+            false => {
+                self.shortcut.iter().for_each(|shortcut| shortcut.forget());
+                self.execute(format::IDENTITY).and_then(|()| schema::write_lineage(&self.database.conn, &lineage))
+            }
         };
         if let Err(error) = written {
             self.has_lost_changes |= !self.database.conn.is_autocommit() && self.execute("ROLLBACK").is_err();
@@ -422,6 +486,14 @@ impl Session {
             self.lineage = Some(lineage);
         }
         Ok(())
+    }
+}
+
+/// The way around SQLite, for a file that is open to be written and has clusters.
+fn shortcut(database: &Database, contents: &schema::Contents) -> Option<Arc<Shortcut>> {
+    match contents.stored {
+        Stored::Rows => None,
+        Stored::Clusters(shape) => Shortcut::over(database.file()?, &database.conn, shape).map(Arc::new),
     }
 }
 

@@ -6,51 +6,62 @@
 
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ffi};
 
 use super::database::sql_error;
 use super::format::Stored;
+use super::journal;
+use super::log::Committed;
 use super::schema::corrupt;
-use super::{journal, log};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
 use crate::layer::FileSystem;
 
 /// The largest file that is looked at whole, in bytes.
 pub(super) const LOOKED_AT: u64 = 8 << 20;
 
-/// Refuses a file that ends before its pages do, and a small one whose pages do not fit together.
+/// Refuses a file that has other pages than it counts, and a small one whose pages do not fit together.
 ///
 /// # Errors
 ///
 /// `Corrupt`, with what SQLite says of the first misfit.
 pub(super) fn check(conn: &Connection, stored: Stored, path: &Path, files: &dyn FileSystem) -> Result<()> {
+    let len = journal::len_of(path, files)?;
+    check_with(conn, stored, len, &Committed::read(&journal::beside(path, "-wal", files), files)?)
+}
+
+/// The same for a file of `len` bytes without a log.
+pub(super) fn check_alone(conn: &Connection, stored: Stored, len: u64) -> Result<()> {
+    check_with(conn, stored, len, &Committed::default())
+}
+
+fn check_with(conn: &Connection, stored: Stored, len: u64, log: &Committed) -> Result<()> {
     let number = |sql| {
         let found = conn.prepare_cached(sql).and_then(|mut s| s.query_row([], |row| row.get::<_, i64>(0)));
         found.map(|number| number as u64).map_err(|e| sql_error("looking at the pages", e))
     };
-    let (pages, page_size) = (number("PRAGMA page_count")?, number("PRAGMA page_size")?);
-    if !planted(Fault::LengthUnchecked) {
-        check_length(pages, page_size, path, files)?;
-    }
+    let (pages, page_size) = (number("PRAGMA page_count")?, number("PRAGMA page_size")?.max(1));
+    check_length(pages, len / page_size, log)?;
     match pages.saturating_mul(page_size) > LOOKED_AT || planted(Fault::StructureUnchecked) {
         true => Ok(()),
         false => fits(conn, stored),
     }
 }
 
-/// What lies past the end reads as zeros for SQLite, and a sector that was there would too.
-fn check_length(pages: u64, page_size: u64, path: &Path, files: &dyn FileSystem) -> Result<()> {
-    let there = journal::len_of(path, files)? / page_size.max(1);
-    if pages <= there {
-        return Ok(());
-    }
+/// What lies past the end reads as zeros for SQLite, and a sector that was there would too. Pages that are there and
+/// not counted are not read, and sectors on them would be absent. SQLite believes the header of the file, whatever the
+/// log says.
+fn check_length(pages: u64, there: u64, log: &Committed) -> Result<()> {
     // A log that has not been folded in has the pages that the file has not.
-    let log = journal::read(&journal::beside(path, "-wal", files), files)?;
-    let in_log = log::committed_pages(&log).range(there + 1..=pages).count() as u64;
-    match there + in_log == pages {
-        true => Ok(()),
-        false => Err(corrupt(&format!("it has {there} of its {pages} pages, and its log has {in_log} of the rest"))),
+    let in_log = log.pages.iter().filter(|&&page| there < page && page <= pages).count() as u64;
+    match log.page_count.unwrap_or(there) {
+        _ if there + in_log < pages && !planted(Fault::LengthUnchecked) => {
+            Err(corrupt(&format!("it has {there} of its {pages} pages, and its log has {in_log} of the rest")))
+        }
+        count if pages < count && !planted(Fault::UncountedPagesIgnored) => {
+            Err(corrupt(&format!("it has {count} pages, and counts {pages} of them")))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -65,7 +76,18 @@ pub(super) fn fits(conn: &Connection, stored: Stored) -> Result<()> {
             Stored::Rows => records(conn),
             Stored::Clusters(_) => clusters(conn),
         },
-        misfit => Err(corrupt(misfit.trim_start_matches("*** in database main ***").trim())),
+        misfit => Err(told(misfit)),
+    }
+}
+
+/// What SQLite says of a misfit, as an error. A page that could not be read is one to it, and that is the drive's fault
+/// and not the file's: it ends with the code of the failure then.
+pub(super) fn told(misfit: &str) -> Error {
+    let code = misfit.rsplit_once("error code=").and_then(|(_, code)| code.trim().parse().ok());
+    let failure = code.map(|code| rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some(misfit.to_owned())));
+    match failure.map(|failure| sql_error("looking at the pages", failure)) {
+        Some(failure) if failure.kind() != ErrorKind::Corrupt => failure,
+        _ => corrupt(misfit.trim_start_matches("*** in database main ***").trim()),
     }
 }
 

@@ -3,32 +3,32 @@
 use super::shape::Shape;
 
 /// Bytes of the head that mean something; what follows them up to [`Shape::head`] is zero.
-pub(super) const LEN: usize = 96;
+pub(in crate::layer::sqlite) const LEN: usize = 96;
 /// A block's last bytes lie here, and the rest of it fills one page of SQLite's but for that page's own four bytes.
-pub(super) const TAIL: usize = 4;
+pub(in crate::layer::sqlite) const TAIL: usize = 4;
 /// The most blocks of a cluster.
-pub(super) const BLOCKS: usize = 16;
+pub(in crate::layer::sqlite) const BLOCKS: usize = 16;
 
 /// What a cluster says of its sectors and blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Head {
+pub(in crate::layer::sqlite) struct Head {
     /// A bit for each present sector.
-    pub(super) present: u64,
+    pub(in crate::layer::sqlite) present: u64,
     /// A bit for each of those that has bytes; the others are zeros.
-    pub(super) data: u64,
+    pub(in crate::layer::sqlite) data: u64,
     /// For each block the place of its bytes, counted from one; zero if it has none.
-    pub(super) places: [u8; BLOCKS],
+    pub(in crate::layer::sqlite) places: [u8; BLOCKS],
     /// For each place the last bytes of its block.
-    pub(super) tails: [[u8; TAIL]; BLOCKS],
+    pub(in crate::layer::sqlite) tails: [[u8; TAIL]; BLOCKS],
 }
 
 impl Head {
     /// Every sector zeroed.
-    pub(super) fn zeroed(sectors: u64) -> Self {
+    pub(in crate::layer::sqlite) fn zeroed(sectors: u64) -> Self {
         Self { present: sectors, ..Self::default() }
     }
 
-    pub(super) fn decode(bytes: &[u8; LEN]) -> Self {
+    pub(in crate::layer::sqlite) fn decode(bytes: &[u8; LEN]) -> Self {
         let word = |at: usize| u64::from_le_bytes(std::array::from_fn(|n| bytes[at + n]));
         Self {
             present: word(0),
@@ -38,7 +38,7 @@ impl Head {
         }
     }
 
-    pub(super) fn encode(&self) -> [u8; LEN] {
+    pub(in crate::layer::sqlite) fn encode(&self) -> [u8; LEN] {
         let mut bytes = [0; LEN];
         bytes[0..8].copy_from_slice(&self.present.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.data.to_le_bytes());
@@ -48,7 +48,7 @@ impl Head {
     }
 
     /// Whether it fits a cluster with those sectors that has room for so many blocks.
-    pub(super) fn is_sound(&self, shape: &Shape, sectors: u64, room: usize) -> bool {
+    pub(in crate::layer::sqlite) fn is_sound(&self, shape: &Shape, sectors: u64, room: usize) -> bool {
         let mut taken = 0_u32;
         for place in self.places {
             let bit = 1_u32 << place.min(31);
@@ -66,7 +66,7 @@ impl Head {
     }
 
     /// Gives up the places of blocks without bytes; how many blocks have bytes.
-    pub(super) fn give_up_places(&mut self, shape: &Shape) -> usize {
+    pub(in crate::layer::sqlite) fn give_up_places(&mut self, shape: &Shape) -> usize {
         let mut stored = 0;
         for block in 0..shape.blocks() {
             match self.data & shape.sectors_in(block) {
@@ -78,7 +78,7 @@ impl Head {
     }
 
     /// Gives each block with bytes a place, of which there are enough.
-    pub(super) fn take_places(&mut self, shape: &Shape) {
+    pub(in crate::layer::sqlite) fn take_places(&mut self, shape: &Shape) {
         let mut free = (1..).filter({
             let taken = self.places;
             move |place| !taken.contains(place)

@@ -34,7 +34,7 @@ impl Clusters {
     /// Fills `buf` with the bytes of a run of sectors, block by block.
     fn read_run(&self, blob: &mut Blob, head: &Head, run: &Range<u64>, buf: &mut [u8]) -> Result<()> {
         let mut rest = buf;
-        for (block, bytes) in self.blocks_of(run) {
+        for (block, bytes) in self.shape.blocks_of(run) {
             let place = head.places[block];
             let (part, more) = rest.split_at_mut(bytes.len());
             rest = more;
@@ -47,16 +47,6 @@ impl Clusters {
             }
         }
         Ok(())
-    }
-
-    /// The blocks that a run of sectors has bytes in, and which of their bytes.
-    fn blocks_of(&self, run: &Range<u64>) -> impl Iterator<Item = (usize, Range<usize>)> + use<> {
-        let (size, block_size) = (self.shape.sector_size(), self.shape.block_size());
-        let (start, end) = (run.start as usize * size, run.end as usize * size);
-        (start / block_size..end.div_ceil(block_size)).map(move |block| {
-            let first = block * block_size;
-            (block, start.max(first) - first..end.min(first + block_size) - first)
-        })
     }
 
     /// Fills and marks what extents of zeros have of the part of `range` in `clusters`.
@@ -173,7 +163,7 @@ impl Clusters {
         mut write: impl FnMut(&[u8], usize) -> Result<()>,
     ) -> Result<()> {
         let mut rest = data;
-        for (block, bytes) in self.blocks_of(run) {
+        for (block, bytes) in self.shape.blocks_of(run) {
             let place = head.places[block];
             let (part, more) = rest.split_at(bytes.len());
             rest = more;

@@ -13,7 +13,7 @@ const USUAL_BLOCKS: u32 = 8;
 
 /// The sizes of a layer of format 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) struct Shape {
+pub(in crate::layer::sqlite) struct Shape {
     sector_size: usize,
     sector_count: u64,
     block_size: usize,
@@ -26,7 +26,7 @@ impl Shape {
     /// # Errors
     ///
     /// `InvalidGeometry` if pages cannot be of that size.
-    pub(in super::super) fn cluster_size(geometry: Geometry, block_size: u32) -> Result<u32> {
+    pub(in crate::layer::sqlite) fn cluster_size(geometry: Geometry, block_size: u32) -> Result<u32> {
         let sector_size = geometry.sector_size();
         let usual = (64 * sector_size).min(USUAL_BLOCKS * block_size);
         let size = usual.max(sector_size).max(block_size);
@@ -38,7 +38,7 @@ impl Shape {
     /// # Errors
     ///
     /// `InvalidGeometry` if there can be none.
-    pub(in super::super) fn new(geometry: Geometry, block_size: u32, cluster_size: u32) -> Result<Self> {
+    pub(in crate::layer::sqlite) fn new(geometry: Geometry, block_size: u32, cluster_size: u32) -> Result<Self> {
         let sector_size = geometry.sector_size();
         let possible = block_size.is_power_of_two()
             && BLOCK_SIZES.contains(&block_size)
@@ -59,71 +59,71 @@ impl Shape {
         })
     }
 
-    pub(super) fn sector_size(&self) -> usize {
+    pub(in crate::layer::sqlite) fn sector_size(&self) -> usize {
         self.sector_size
     }
 
-    pub(in super::super) fn block_size(&self) -> usize {
+    pub(in crate::layer::sqlite) fn block_size(&self) -> usize {
         self.block_size
     }
 
-    pub(super) fn blocks(&self) -> usize {
+    pub(in crate::layer::sqlite) fn blocks(&self) -> usize {
         self.cluster_size / self.block_size
     }
 
     /// How many sectors a cluster has.
-    pub(super) fn per_cluster(&self) -> u64 {
+    pub(in crate::layer::sqlite) fn per_cluster(&self) -> u64 {
         (self.cluster_size / self.sector_size) as u64
     }
 
     /// How many clusters the layer has.
-    pub(in super::super) fn clusters(&self) -> u64 {
+    pub(in crate::layer::sqlite) fn clusters(&self) -> u64 {
         self.sector_count.div_ceil(self.per_cluster())
     }
 
     /// Bytes of a cluster's head: so many that SQLite keeps them with the row's key and each block fills a page of its
     /// own (the rule is in sqlite.org/fileformat2.html, "Cell payload overflow pages").
-    pub(super) fn head(&self) -> usize {
+    pub(in crate::layer::sqlite) fn head(&self) -> usize {
         LEN.max((self.block_size - 12) * 32 / 255 - 24)
     }
 
     /// Bytes of a block that lie in a page of their own.
-    pub(super) fn chunk(&self) -> usize {
+    pub(in crate::layer::sqlite) fn chunk(&self) -> usize {
         self.block_size - TAIL
     }
 
     /// Bytes of a row with room for so many blocks.
-    pub(super) fn row(&self, room: usize) -> usize {
+    pub(in crate::layer::sqlite) fn row(&self, room: usize) -> usize {
         self.head() + room * self.chunk()
     }
 
     /// For how many blocks a row of `len` bytes has room, if rows can be as long.
-    pub(super) fn room(&self, len: usize) -> Option<usize> {
+    pub(in crate::layer::sqlite) fn room(&self, len: usize) -> Option<usize> {
         let chunks = len.checked_sub(self.head())?;
         chunks.is_multiple_of(self.chunk()).then_some(chunks / self.chunk())
     }
 
     /// Where the bytes of a place begin in its row.
-    pub(super) fn chunk_at(&self, place: u8) -> usize {
+    pub(in crate::layer::sqlite) fn chunk_at(&self, place: u8) -> usize {
         self.head() + (usize::from(place) - 1) * self.chunk()
     }
 
     /// The first sector of a cluster.
-    pub(super) fn first_sector(&self, cluster: u64) -> u64 {
+    pub(in crate::layer::sqlite) fn first_sector(&self, cluster: u64) -> u64 {
         cluster * self.per_cluster()
     }
 
-    pub(super) fn cluster_of(&self, sector: u64) -> u64 {
+    pub(in crate::layer::sqlite) fn cluster_of(&self, sector: u64) -> u64 {
         sector / self.per_cluster()
     }
 
     /// The clusters that `range` touches.
-    pub(super) fn touched(&self, range: &Range<u64>) -> Range<u64> {
+    pub(in crate::layer::sqlite) fn touched(&self, range: &Range<u64>) -> Range<u64> {
         self.cluster_of(range.start)..self.cluster_of(range.end - 1) + 1
     }
 
     /// The clusters all of whose sectors `range` has.
-    pub(super) fn covered(&self, range: &Range<u64>) -> Range<u64> {
+    pub(in crate::layer::sqlite) fn covered(&self, range: &Range<u64>) -> Range<u64> {
         let start = range.start.div_ceil(self.per_cluster());
         let end = match range.end == self.sector_count {
             true => self.clusters(),
@@ -133,7 +133,7 @@ impl Shape {
     }
 
     /// The sectors of a run of clusters.
-    pub(super) fn sectors_of(&self, clusters: &Range<u64>) -> Range<u64> {
+    pub(in crate::layer::sqlite) fn sectors_of(&self, clusters: &Range<u64>) -> Range<u64> {
         let end = match clusters.end >= self.clusters() {
             true => self.sector_count,
             false => self.first_sector(clusters.end),
@@ -142,19 +142,32 @@ impl Shape {
     }
 
     /// A bit for each sector of a cluster; the last one may have fewer.
-    pub(super) fn sectors(&self, cluster: u64) -> u64 {
+    pub(in crate::layer::sqlite) fn sectors(&self, cluster: u64) -> u64 {
         let count = self.per_cluster().min(self.sector_count - self.first_sector(cluster));
         bits(0..count)
     }
 
     /// The part of `range` in a cluster, counted from the cluster's start.
-    pub(super) fn part(&self, range: &Range<u64>, cluster: u64) -> Range<u64> {
+    pub(in crate::layer::sqlite) fn part(&self, range: &Range<u64>, cluster: u64) -> Range<u64> {
         let first = self.first_sector(cluster);
         range.start.max(first) - first..range.end.min(first + self.per_cluster()) - first
     }
 
+    /// The blocks that a run of sectors has bytes in, and which of their bytes.
+    pub(in crate::layer::sqlite) fn blocks_of(
+        &self,
+        run: &Range<u64>,
+    ) -> impl Iterator<Item = (usize, Range<usize>)> + use<> {
+        let (size, block_size) = (self.sector_size, self.block_size);
+        let (start, end) = (run.start as usize * size, run.end as usize * size);
+        (start / block_size..end.div_ceil(block_size)).map(move |block| {
+            let first = block * block_size;
+            (block, start.max(first) - first..end.min(first + block_size) - first)
+        })
+    }
+
     /// A bit for each sector that has bytes in a block.
-    pub(super) fn sectors_in(&self, block: usize) -> u64 {
+    pub(in crate::layer::sqlite) fn sectors_in(&self, block: usize) -> u64 {
         let start = block * self.block_size / self.sector_size;
         let end = ((block + 1) * self.block_size).div_ceil(self.sector_size);
         bits(start as u64..end as u64)
@@ -162,7 +175,7 @@ impl Shape {
 }
 
 /// A bit for each number of a range within a word.
-pub(super) fn bits(range: Range<u64>) -> u64 {
+pub(in crate::layer::sqlite) fn bits(range: Range<u64>) -> u64 {
     match range.end - range.start {
         0 => 0,
         count => (u64::MAX >> (u64::from(u64::BITS) - count)) << range.start,
@@ -170,7 +183,7 @@ pub(super) fn bits(range: Range<u64>) -> u64 {
 }
 
 /// The runs of ones in a word.
-pub(super) fn runs(mut word: u64) -> impl Iterator<Item = Range<u64>> {
+pub(in crate::layer::sqlite) fn runs(mut word: u64) -> impl Iterator<Item = Range<u64>> {
     std::iter::from_fn(move || {
         (word != 0).then(|| {
             let start = u64::from(word.trailing_zeros());

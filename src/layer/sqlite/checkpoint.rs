@@ -1,0 +1,66 @@
+//! The log: how long it is, and when it is copied into the file.
+//!
+//! SQLite would do it by itself with every thousand pages. Here it is done by the session, which knows who else reads the
+//! file.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::database::{Database, sql_error};
+use crate::error::Result;
+
+/// How long the log is, as SQLite says after each commit.
+pub(super) struct Log {
+    pages: Arc<AtomicU64>,
+    /// With so many pages it is copied.
+    limit: u64,
+}
+
+/// Whether a checkpoint has copied all of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whole {
+    Yes,
+    /// Somebody reads an older state, or there is no log.
+    No,
+}
+
+impl Log {
+    /// Watches the log of a database, to be copied when it has more than `limit` bytes.
+    pub(super) fn of(database: &mut Database, limit: u64) -> Result<Self> {
+        let failed = |e| sql_error("watching the log", e);
+        let page_size: u32 = database.conn.query_row("PRAGMA page_size", [], |row| row.get(0)).map_err(failed)?;
+        let pages = Arc::new(AtomicU64::new(0));
+        let told = Arc::clone(&pages);
+        let hook = move |_: &mut rusqlite::hooks::Wal, pages: i32| {
+            told.store(pages.unsigned_abs().into(), Ordering::Relaxed);
+            Ok(())
+        };
+        database.conn.wal_hook(Some(hook)).map_err(failed)?;
+        Ok(Self { pages, limit: limit / u64::from(page_size.max(1)) })
+    }
+
+    /// Whether it is time to copy it.
+    pub(super) fn is_long(&self) -> bool {
+        self.pages.load(Ordering::Relaxed) > self.limit
+    }
+
+    /// Whether it cannot wait any longer.
+    pub(super) fn is_too_long(&self) -> bool {
+        self.pages.load(Ordering::Relaxed) > self.limit.saturating_mul(4)
+    }
+
+    /// Copies as much of it as can be copied now.
+    pub(super) fn checkpoint(&self, database: &Database) -> Result<Whole> {
+        let failed = |e| sql_error("copying the log into the file", e);
+        let sql = "PRAGMA wal_checkpoint(PASSIVE)";
+        let outcome =
+            |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
+        let checkpoint = database.conn.prepare_cached(sql).and_then(|mut statement| statement.query_row([], outcome));
+        let (busy, pages, copied) = checkpoint.map_err(failed)?;
+        let is_whole = busy == 0 && pages >= 0 && pages == copied;
+        if is_whole {
+            self.pages.store(0, Ordering::Relaxed);
+        }
+        Ok(if is_whole { Whole::Yes } else { Whole::No })
+    }
+}

@@ -1,0 +1,116 @@
+//! What the connections of one gate share: the lock that keeps everybody else out, their own locks, the index of the log.
+
+use std::ffi::{CStr, c_int};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::ffi;
+
+use super::below::{Anchor, Code, Vfs};
+use super::locks::{Level, Levels, Owner, Slots};
+
+/// A piece of the index. SQLite guards it with locks and barriers of its own, as it does for memory that processes
+/// share; to us it is bytes that may change at any time.
+pub(super) type Region = Arc<[AtomicU64]>;
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) gather: usize,
+    pub(super) slots: Slots,
+    is_broken: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next: Owner,
+    connections: usize,
+    anchor: Option<Arc<Anchor>>,
+    levels: Levels,
+    index: Vec<Region>,
+    /// How many connections have the index.
+    mapped: usize,
+}
+
+impl Shared {
+    pub(super) fn new(gather: usize) -> Self {
+        Self { gather, slots: Slots::default(), is_broken: AtomicBool::new(false), state: Mutex::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Another connection is open.
+    pub(super) fn join(&self) -> Owner {
+        let mut state = self.state();
+        state.connections += 1;
+        state.next += 1;
+        state.next
+    }
+
+    /// A connection has closed its file. The last one lets others have it.
+    pub(super) fn leave(&self, owner: Owner) {
+        let mut state = self.state();
+        state.levels.unlock(owner, Level::None);
+        state.connections -= 1;
+        if state.connections == 0 {
+            state.anchor = None;
+        }
+    }
+
+    /// Locks the file for a connection; for the first of them, against everybody else first.
+    pub(super) fn lock(&self, owner: Owner, level: Level, vfs: Vfs, path: &CStr) -> Result<(), Code> {
+        let mut state = self.state();
+        if state.anchor.is_none() {
+            state.anchor = Some(Arc::new(Anchor::cast(vfs, path)?));
+        }
+        state.levels.lock(owner, level).map_err(|_| ffi::SQLITE_BUSY)
+    }
+
+    /// The file that is locked, once it is.
+    pub(super) fn anchor(&self) -> Option<Arc<Anchor>> {
+        self.state().anchor.clone()
+    }
+
+    pub(super) fn unlock(&self, owner: Owner, level: Level) {
+        self.state().levels.unlock(owner, level);
+    }
+
+    pub(super) fn is_reserved(&self) -> bool {
+        self.state().levels.is_reserved()
+    }
+
+    /// A connection begins to use the index.
+    pub(super) fn map(&self) {
+        self.state().mapped += 1;
+    }
+
+    /// A connection has done with the index. Nobody vouches for one that nobody has.
+    pub(super) fn unmap(&self) {
+        let mut state = self.state();
+        state.mapped -= 1;
+        if state.mapped == 0 {
+            state.index.clear();
+        }
+    }
+
+    /// The pieces of the index, of `len` bytes each; with `least`, at least so many.
+    pub(super) fn index(&self, least: usize, len: usize) -> Vec<Region> {
+        let mut state = self.state();
+        while state.index.len() < least {
+            let zeros = (0..len.div_ceil(size_of::<u64>())).map(|_| AtomicU64::new(0));
+            state.index.push(zeros.collect());
+        }
+        state.index.clone()
+    }
+
+    /// Something was published that the files may lack: nobody may trust them until they are opened anew.
+    pub(super) fn set_broken(&self, is_broken: bool) {
+        self.is_broken.store(is_broken, Ordering::SeqCst);
+    }
+
+    pub(super) fn check(&self, code: c_int) -> Result<(), Code> {
+        if self.is_broken.load(Ordering::SeqCst) { Err(code) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,148 @@
+//! Connections through one gate, on real files.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::super::database::Database;
+use super::super::{Existing, Format, FormatParams, Location, Mode, Options, SqliteDiskLayer};
+use crate::error::ErrorKind;
+use crate::layer::LayerIo;
+
+const COUNT: &str = "SELECT count(*) FROM sectors";
+
+fn made(directory: &TempDir) -> PathBuf {
+    let path = directory.path().join("a layer?.dbhd");
+    let format = FormatParams { logically_read_only: false, len: 1 << 30, sector_size: 4096 };
+    SqliteDiskLayer::create(
+        path.clone(),
+        format,
+        Existing::Keep,
+        &Options { format: Format::Original, ..Options::default() },
+    )
+    .unwrap()
+    .close()
+    .unwrap();
+    path
+}
+
+fn opened(path: &Path, gather: u64) -> Database {
+    let options = Options { gather, ..Options::default() };
+    let mut database = Database::connect(&Location::from(path), Mode::ReadWrite, &options).unwrap();
+    database.trust().unwrap();
+    database.accept(Mode::ReadWrite).unwrap();
+    database
+}
+
+fn count(conn: &Connection) -> i64 {
+    conn.query_row(COUNT, [], |row| row.get(0)).unwrap()
+}
+
+/// Rows from `start` on, in one transaction.
+fn insert(conn: &Connection, start: u32, rows: u32) {
+    let mut insert = conn.prepare("INSERT OR REPLACE INTO sectors VALUES (?, ?)").unwrap();
+    for row in start..start + rows {
+        insert.execute((row, [row as u8; 4096].as_slice())).unwrap();
+    }
+}
+
+#[test]
+fn readers_see_what_is_committed_while_the_writer_goes_on() {
+    let directory = TempDir::new().unwrap();
+    let path = made(&directory);
+    let database = opened(&path, u64::MAX);
+    insert(&database.conn, 0, 1);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            let reader = database.door().unwrap().reader().unwrap();
+            scope.spawn(move || {
+                let mut last = 1;
+                while last < 2001 {
+                    let now = count(&reader);
+                    assert!(now >= last && now % 100 == 1, "{now} after {last}");
+                    last = now;
+                }
+            });
+        }
+        for batch in 0..20 {
+            database.conn.execute_batch("BEGIN IMMEDIATE").unwrap();
+            insert(&database.conn, 1 + 100 * batch, 100);
+            database.conn.execute_batch("COMMIT").unwrap();
+        }
+    });
+    let names = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(names.into_iter().all(|name| !name.to_string_lossy().ends_with("-shm")));
+    database.close().unwrap();
+    let log = PathBuf::from(format!("{}-wal", path.display()));
+    assert!(!log.exists(), "the last connection folds the log in");
+}
+
+#[test]
+fn a_reader_keeps_its_view_through_commits_and_checkpoints() {
+    let directory = TempDir::new().unwrap();
+    let database = opened(&made(&directory), u64::MAX);
+    insert(&database.conn, 0, 50);
+    let reader = database.door().unwrap().reader().unwrap();
+    reader.execute_batch("BEGIN").unwrap();
+    assert_eq!(count(&reader), 50);
+    insert(&database.conn, 50, 3000);
+    database.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).unwrap();
+    assert_eq!(count(&reader), 50);
+    reader.execute_batch("COMMIT").unwrap();
+    assert_eq!(count(&reader), 3050);
+    reader.execute_batch("DELETE FROM sectors").unwrap_err();
+    drop(reader);
+    let whole: String = database.conn.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(whole, "ok");
+    database.close().unwrap();
+}
+
+#[test]
+fn another_gate_is_busy_until_the_last_connection_is_closed() {
+    let directory = TempDir::new().unwrap();
+    let path = made(&directory);
+    let database = opened(&path, 0);
+    let reader = database.door().unwrap().reader().unwrap();
+    let busy = |mode| Database::connect(&Location::File(path.clone()), mode, &Options::default()).err();
+    for mode in [Mode::ReadWrite, Mode::ReadOnly] {
+        assert_eq!(busy(mode).unwrap().kind(), ErrorKind::Busy);
+    }
+    database.close().unwrap();
+    assert_eq!(busy(Mode::ReadWrite).unwrap().kind(), ErrorKind::Busy);
+    drop(reader);
+    assert!(busy(Mode::ReadWrite).is_none());
+}
+
+#[test]
+fn what_is_rolled_back_and_written_over_reads_as_it_should() {
+    let directory = TempDir::new().unwrap();
+    let path = made(&directory);
+    for gather in [0, 5000, 20_000, u64::MAX] {
+        let database = opened(&path, gather);
+        // So few pages that most go to the log early, and some of them more than once.
+        database.conn.pragma_update(None, "cache_size", 3).unwrap();
+        database.conn.execute_batch("DELETE FROM sectors").unwrap();
+        for (start, end) in [(0, "COMMIT"), (200, "ROLLBACK"), (100, "COMMIT")] {
+            database.conn.execute_batch("BEGIN").unwrap();
+            insert(&database.conn, start, 100);
+            database.conn.execute_batch("SAVEPOINT s").unwrap();
+            insert(&database.conn, start, 150);
+            database.conn.execute_batch("ROLLBACK TO s").unwrap();
+            insert(&database.conn, start, 90);
+            assert_eq!(count(&database.conn) % 100, 0);
+            database.conn.execute_batch(end).unwrap();
+        }
+        // What a killed process would leave: the log alone has it.
+        let copy = directory.path().join("copy.dbhd");
+        std::fs::copy(&path, &copy).unwrap();
+        std::fs::copy(format!("{}-wal", path.display()), format!("{}-wal", copy.display())).unwrap();
+        let recovered = opened(&copy, gather);
+        for database in [recovered, database] {
+            assert_eq!(count(&database.conn), 200, "gather {gather}");
+            let whole: String = database.conn.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+            assert_eq!(whole, "ok");
+            database.close().unwrap();
+        }
+    }
+}

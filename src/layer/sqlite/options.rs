@@ -1,0 +1,57 @@
+//! What the caller may choose beyond the format.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::Format;
+use crate::layer::{FileSystem, Native};
+
+/// What the caller may choose beyond the format.
+#[derive(Clone)]
+pub struct Options {
+    /// The format of new files; what there is keeps its own.
+    pub format: Format,
+    /// Bytes of a page of new files of format 1, and of the blocks that they keep sectors in: a power of two from 512
+    /// to 32768. Small ones suit small random writes, large ones long transfers.
+    pub page_size: u32,
+    /// Changes are committed, with a sync, when more than this many bytes wait for a flush.
+    pub dirty_limit: u64,
+    /// SQLite keeps about so many bytes of pages in memory; what a longer transaction changes goes to the log early.
+    pub cache_bytes: u64,
+    /// Adjacent writes of SQLite are handed to the system as one, of at most so many bytes and at most 124 KiB, which is
+    /// what SQLite's own VFS takes; with 0 as they come.
+    pub gather: u64,
+    /// The log is copied into the file when a commit has made it longer than so many bytes. It is at most so long, and what
+    /// one transaction changes besides.
+    pub log_limit: u64,
+    /// So many bytes of a file are read through a mapping, which is quicker: for files that are trusted. If such a file is
+    /// cut short by somebody, or its drive fails, the process dies (SIGBUS) where it would have got an error. SQLite maps
+    /// 2 GiB at most.
+    pub mapped_bytes: u64,
+    /// Where new identities and generations come from; SQLite's `randomblob` if not given.
+    pub identities: Option<Arc<dyn Fn() -> u128 + Send + Sync>>,
+    /// Where files are.
+    pub file_system: Arc<dyn FileSystem>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            format: Format::default(),
+            page_size: 4096,
+            dirty_limit: 16 << 20,
+            cache_bytes: 24 << 20,
+            gather: 124 << 10,
+            log_limit: 4 << 20,
+            mapped_bytes: 0,
+            identities: None,
+            file_system: Arc::new(Native),
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options").field("dirty_limit", &self.dirty_limit).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,230 @@
+//! Reading around SQLite: bytes that lie in the file, and not in the log, are read from their pages at once.
+//!
+//! SQLite looks at a tree of pages for each row and copies page by page. Where the blocks of a cluster lie does not change
+//! while nobody changes the cluster, so it is found once and kept; then a read is one call of the system for each run of
+//! adjacent pages, from any number of threads, and waits for no writer and no checkpoint.
+//!
+//! - What has been *touched* since the last whole checkpoint may be newer in the log: SQLite reads it.
+//! - The tree is walked only while the file is *settled*: it then has the state at the last whole checkpoint, for all that
+//!   has not been touched. A checkpoint changes many pages, one after the other, so nobody walks meanwhile.
+//! - It is a shortcut and never decides: whatever looks odd, and whatever cannot be read, SQLite is asked.
+//!
+//! The four bytes that SQLite keeps at the start of each page fall, when adjacent pages are read in one go, on the places
+//! of the four last bytes of each block, which are in the head of the cluster.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::Connection;
+
+use super::clusters::{Shape, TAIL};
+use super::gate::{Anchor, LONGEST};
+use crate::layer::SectorMarker;
+use crate::sync::RwLock;
+
+mod place;
+mod tree;
+
+use place::{Piece, Place};
+use tree::Trees;
+
+/// So many clusters are known at most, of about 200 bytes each.
+const MOST_KNOWN: usize = 1 << 16;
+/// More runs of touched clusters than this are taken for all of them.
+const MOST_TOUCHED: usize = 1 << 14;
+
+pub(super) struct Shortcut {
+    shape: Shape,
+    trees: Trees,
+    state: RwLock<State>,
+    known: Mutex<HashMap<u64, Place>>,
+}
+
+struct State {
+    /// None when the layer has let go of its file.
+    file: Option<Arc<Anchor>>,
+    is_settled: bool,
+    touched: Touched,
+    /// Those of the touched that have not been committed.
+    pending: Touched,
+}
+
+/// Who has to be asked for what the shortcut does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    Nobody,
+    /// Any connection: it has been committed.
+    Anybody,
+    /// The one connection that changes the file.
+    Writer,
+}
+
+/// Clusters that SQLite has to be asked for.
+enum Touched {
+    Some(BTreeMap<u64, u64>),
+    All,
+}
+
+impl Touched {
+    fn none() -> Self {
+        Self::Some(BTreeMap::new())
+    }
+
+    fn has(&self, clusters: &Range<u64>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Some(runs) => runs.range(..clusters.end).next_back().is_some_and(|(_, end)| *end > clusters.start),
+        }
+    }
+
+    fn add(&mut self, clusters: &Range<u64>) {
+        let Self::Some(runs) = self else { return };
+        let (mut start, mut end) = (clusters.start, clusters.end);
+        while let Some((&from, &to)) = runs.range(..=end).next_back().filter(|(_, to)| **to >= start) {
+            (start, end) = (start.min(from), end.max(to));
+            runs.remove(&from);
+        }
+        runs.insert(start, end);
+        if runs.len() > MOST_TOUCHED {
+            *self = Self::All;
+        }
+    }
+}
+
+impl Shortcut {
+    /// A shortcut through a file that has just been checkpointed whole; none if its pages are not as it wants them.
+    pub(super) fn over(file: Arc<Anchor>, conn: &Connection, shape: Shape) -> Option<Self> {
+        let trees = Trees::of(conn, &shape, &file)?;
+        let state = State { file: Some(file), is_settled: true, touched: Touched::none(), pending: Touched::none() };
+        Some(Self { shape, trees, state: RwLock::new(state), known: Mutex::default() })
+    }
+
+    /// Fills and marks the sectors of `range`; if somebody has to be asked, nothing is marked.
+    pub(super) fn read(&self, range: &Range<u64>, buf: &mut [u8], marker: &mut SectorMarker) -> Ask {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let clusters = self.shape.touched(range);
+        let Some(file) = state.file.as_ref() else { return Ask::Writer };
+        if state.pending.has(&clusters) {
+            return Ask::Writer;
+        }
+        if state.touched.has(&clusters) {
+            return Ask::Anybody;
+        }
+        let mut found = Vec::with_capacity((clusters.end - clusters.start) as usize);
+        {
+            let known = self.known();
+            found.extend(clusters.clone().map_while(|cluster| known.get(&cluster).copied()));
+        }
+        while (found.len() as u64) < clusters.end - clusters.start {
+            let cluster = clusters.start + found.len() as u64;
+            let Some(place) = state.is_settled.then(|| self.trees.find(file, &self.shape, cluster)).flatten() else {
+                return Ask::Anybody;
+            };
+            self.learn(cluster, place);
+            found.push(place);
+        }
+        let mut gather = Gather { file, buf, waiting: None };
+        let read = clusters
+            .clone()
+            .zip(&found)
+            .all(|(cluster, found)| found.pieces(&self.shape, cluster, range).all(|piece| gather.take(piece)));
+        if !(read && gather.finish()) {
+            return Ask::Anybody;
+        }
+        for (cluster, found) in clusters.zip(&found) {
+            found.complete(&self.shape, cluster, range, buf, marker);
+        }
+        Ask::Nobody
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<u64, Place>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn learn(&self, cluster: u64, found: Place) {
+        let mut known = self.known();
+        if known.len() >= MOST_KNOWN {
+            known.clear();
+        }
+        known.insert(cluster, found);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// These clusters are about to be changed.
+    pub(super) fn touch(&self, clusters: &Range<u64>) {
+        self.change(|state| {
+            state.touched.add(clusters);
+            state.pending.add(clusters);
+        });
+        let mut known = self.known();
+        match clusters.end - clusters.start < known.len() as u64 {
+            true => clusters.clone().for_each(|cluster| {
+                known.remove(&cluster);
+            }),
+            false => known.retain(|cluster, _| !clusters.contains(cluster)),
+        }
+    }
+
+    /// All changes have been committed.
+    pub(super) fn commit(&self) {
+        self.change(|state| state.pending = Touched::none());
+    }
+
+    /// A checkpoint is about to write to the file.
+    pub(super) fn unsettle(&self) {
+        self.change(|state| state.is_settled = false);
+    }
+
+    /// A checkpoint has written all of the log, and nothing has been changed since.
+    pub(super) fn settle(&self) {
+        self.change(|state| {
+            state.is_settled = true;
+            state.touched = Touched::none();
+        });
+    }
+
+    /// Pages are about to be moved: nothing that is known holds.
+    pub(super) fn forget(&self) {
+        self.change(|state| (state.touched, state.pending) = (Touched::All, Touched::All));
+        self.known().clear();
+    }
+
+    /// Lets go of the file.
+    pub(super) fn close(&self) {
+        self.change(|state| state.file = None);
+    }
+}
+
+/// Reads pieces that follow one another in the file and in the buffer in one go.
+struct Gather<'a> {
+    file: &'a Anchor,
+    buf: &'a mut [u8],
+    waiting: Option<Piece>,
+}
+
+impl Gather<'_> {
+    fn take(&mut self, piece: Piece) -> bool {
+        if let Some(waiting) = &mut self.waiting {
+            let follows = piece.from.checked_sub(waiting.from) == Some((piece.to.start - waiting.to.start) as u64);
+            // Between them lie the bytes of a tail, for which SQLite's own four bytes are read, and nothing else.
+            if follows && piece.to.start - waiting.to.end == TAIL && piece.to.end - waiting.to.start <= LONGEST {
+                waiting.to.end = piece.to.end;
+                return true;
+            }
+        }
+        let read = self.finish();
+        self.waiting = Some(piece);
+        read
+    }
+
+    fn finish(&mut self) -> bool {
+        match self.waiting.take() {
+            None => true,
+            Some(piece) => self.file.read(&mut self.buf[piece.to], piece.from),
+        }
+    }
+}
