@@ -11,7 +11,6 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -32,6 +31,7 @@ mod clusters;
 mod copy;
 mod create;
 mod database;
+mod door;
 #[cfg(feature = "harness")]
 mod forge;
 mod format;
@@ -63,7 +63,7 @@ pub use forge::{Attack, Effect, Reached};
 pub use format::Format;
 pub use location::{Location, MemoryFile};
 pub use options::Options;
-use readers::Readers;
+use readers::{Busy, Readers};
 pub use rewrite::{Rewritten, compact, upgrade};
 use session::Session;
 use shortcut::{Ask, Shortcut};
@@ -114,8 +114,7 @@ pub struct SqliteDiskLayer {
     state: Mutex<State>,
     shortcut: Option<Arc<Shortcut>>,
     readers: Option<Arc<Readers>>,
-    /// How many have the session, or wait for it.
-    busy: AtomicUsize,
+    busy: Busy,
     #[cfg(feature = "planted-faults")]
     races: races::Races,
 }
@@ -133,22 +132,6 @@ impl State {
         if let Self::Open(session) = std::mem::replace(self, Self::Failed) {
             session.abandon();
         }
-    }
-}
-
-/// Somebody has the session, or waits for it.
-struct Busy<'a>(&'a AtomicUsize);
-
-impl<'a> Busy<'a> {
-    fn with(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::SeqCst);
-        Self(count)
-    }
-}
-
-impl Drop for Busy<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -200,7 +183,7 @@ impl SqliteDiskLayer {
             access: session.access(),
             shortcut,
             readers,
-            busy: AtomicUsize::new(0),
+            busy: Busy::default(),
             location,
             state: Mutex::new(State::Open(Box::new(session))),
             #[cfg(feature = "planted-faults")]
@@ -224,7 +207,7 @@ impl SqliteDiskLayer {
     }
 
     fn with<R>(&self, work: impl FnOnce(&mut Session) -> Result<R>) -> Result<R> {
-        let _busy = Busy::with(&self.busy);
+        let _busy = self.busy.one_more();
         let mut state = self.state();
         let State::Open(session) = &mut *state else { return Err(self.refusal(&state)) };
         let result = work(session);
@@ -278,7 +261,7 @@ impl LayerIo for SqliteDiskLayer {
         };
         let is_read = match (ask, &self.readers) {
             (Ask::Nobody, _) => true,
-            (Ask::Anybody, Some(readers)) if self.busy.load(Ordering::SeqCst) > 0 => readers.read(sector, buf, marker),
+            (Ask::Anybody, Some(readers)) if self.busy.is_any() => readers.read(sector, buf, marker),
             _ => false,
         };
         if is_read {

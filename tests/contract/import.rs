@@ -113,7 +113,6 @@ fn rule_04_a_large_import_in_small_pages_is_sound() {
 
 /// The page with the byte that SQLite locks, at 1 GiB, is left out.
 #[test]
-#[ignore = "writes more than a GiB: cargo test --release -- --ignored locked"]
 fn rule_04_an_import_past_the_locked_byte_is_sound() {
     let home = Home::file();
     let path = home.directory().join("raw");

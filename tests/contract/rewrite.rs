@@ -88,6 +88,9 @@ fn rule_14_a_child_opens_over_a_parent_that_was_written_anew() {
             upgrade(&home.path(), &Options::default(), &mut quiet).unwrap();
             compact(&home.path(), &Options::default(), &mut quiet).unwrap();
         }
+        // A child that forgot its parent would open over anything.
+        let recorded = child.open().metadata().parent.unwrap();
+        assert!(recorded.identity.is_some() && recorded.identity == parent.open().metadata().identity);
         let disk = LayeredDisk::new(vec![plain(&child.shared()), plain(&parent.shared())], DiskAccess::Writable);
         assert_eq!(show(&disk.unwrap(), 0..200), shown);
     }

@@ -1,6 +1,6 @@
 //! Connections: how the file is opened, locked, and looked at before anything is touched.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use rusqlite::ffi::ErrorCode;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
+use super::door::Door;
 use super::gate::{Anchor, Gate};
 use super::{Location, MemoryFile, Mode, Options, journal, moved};
 use crate::error::{Error, ErrorKind, Result};
@@ -24,46 +25,6 @@ pub(super) struct Database {
     home: Option<MemoryFile>,
     /// Through which the file is open, if it is open to be written, and where it is.
     door: Option<Arc<Door>>,
-}
-
-/// The way to a file that is open.
-pub(super) struct Door {
-    way: Way,
-    path: PathBuf,
-}
-
-/// How further connections come to it.
-enum Way {
-    /// To be written, by those who come through the gate.
-    Gate(Gate),
-    /// To be read, by anybody.
-    Open(Arc<dyn FileSystem>),
-}
-
-impl Door {
-    /// Another connection, to read what has been committed while the first one writes. It is closed before that one,
-    /// which else leaves the log behind.
-    pub(super) fn reader(&self) -> Result<Connection> {
-        let failed = |e| sql_error(&format!("opening {} once more", self.path.display()), e);
-        let mut conn = match &self.way {
-            Way::Open(files) => connect_reader(&self.path, &**files)?,
-            Way::Gate(gate) => {
-                let flags = FLAGS | OpenFlags::SQLITE_OPEN_READ_ONLY;
-                let mut conn = connect_through(gate, &self.path, flags).map_err(failed)?;
-                conn.set_prepared_statement_cache_capacity(STATEMENTS);
-                guard(&mut conn).map_err(failed)?;
-                conn
-            }
-        };
-        conn.progress_handler(0, None::<fn() -> bool>).map_err(failed)?;
-        conn.pragma_update(None, "ignore_check_constraints", false).map_err(failed)?;
-        conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(failed)?;
-        // Else it may have another file that has the name by now.
-        match moved::has_moved(&conn) {
-            true => Err(Error::new(ErrorKind::Busy, format!("opening {}: it is being replaced", self.path.display()))),
-            false => Ok(conn),
-        }
-    }
 }
 
 impl Database {
@@ -84,8 +45,7 @@ impl Database {
                     let _ = files.remove(Path::new(&log));
                 }
                 let (conn, gate) = connect_file(path, mode, options)?;
-                let way = gate.map_or_else(|| Way::Open(Arc::clone(&options.file_system)), Way::Gate);
-                let door = Door { way, path: path.clone() };
+                let door = Door::to(path, gate, options);
                 Ok(Self { conn, home: None, door: Some(Arc::new(door)) })
             }
         }
@@ -93,10 +53,7 @@ impl Database {
 
     /// The file itself, if it is open to be written.
     pub(super) fn file(&self) -> Option<Arc<Anchor>> {
-        self.door.as_ref().and_then(|door| match &door.way {
-            Way::Gate(gate) => gate.file(),
-            Way::Open(_) => None,
-        })
+        self.door.as_ref().and_then(|door| door.file())
     }
 
     /// The way to the file, if it is in one.
@@ -236,7 +193,7 @@ pub(super) fn connect_with(path: &Path, flags: OpenFlags, files: &dyn FileSystem
 }
 
 /// A connection through a gate, with the error that SQLite gave and not the name that we made.
-fn connect_through(gate: &Gate, path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+pub(super) fn connect_through(gate: &Gate, path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let flags = flags | OpenFlags::SQLITE_OPEN_URI;
     let opened = Connection::open_with_flags_and_vfs(gate.uri(path), flags, gate.vfs());
     opened.map_err(|error| match error {
@@ -284,7 +241,7 @@ fn connect_writer(path: &Path, options: &Options) -> Result<Option<(Connection, 
     Ok(Some((conn, gate)))
 }
 
-fn connect_reader(path: &Path, files: &dyn FileSystem) -> Result<Connection> {
+pub(super) fn connect_reader(path: &Path, files: &dyn FileSystem) -> Result<Connection> {
     let failed = |e| opening(path, e);
     let mut conn = connect_with(path, FLAGS | OpenFlags::SQLITE_OPEN_READ_ONLY, files).map_err(failed)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
@@ -298,7 +255,7 @@ fn connect_reader(path: &Path, files: &dyn FileSystem) -> Result<Connection> {
 }
 
 /// A connection is used by one thread at a time, and says all that it knows of a failure.
-const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_NO_MUTEX.union(OpenFlags::SQLITE_OPEN_EXRESCODE);
+pub(super) const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_NO_MUTEX.union(OpenFlags::SQLITE_OPEN_EXRESCODE);
 
 /// SQLite's advice for files from strangers (sqlite.org/security.html), and no waiting for locks.
 pub(super) fn guard(conn: &mut Connection) -> rusqlite::Result<()> {

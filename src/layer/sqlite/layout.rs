@@ -7,6 +7,7 @@ use rusqlite::{CachedStatement, Connection, Params};
 use super::database::sql_error;
 use crate::error::Result;
 use crate::fault::{Fault, planted};
+use crate::geometry::Geometry;
 use crate::layer::{Below, SectorMarker};
 
 /// What undoes a change that failed halfway.
@@ -26,6 +27,16 @@ pub(super) enum Change<'a> {
     Store(&'a Range<u64>),
     Unmap(&'a Range<u64>),
     Clear,
+}
+
+impl Change<'_> {
+    /// The sectors that it may change.
+    pub(super) fn range(&self, geometry: Geometry) -> Range<u64> {
+        match self {
+            Self::Store(range) | Self::Unmap(range) => (*range).clone(),
+            Self::Clear => 0..geometry.sector_count(),
+        }
+    }
 }
 
 /// Sectors in tables. Ranges have been checked and are not empty; a transaction is open for every change.

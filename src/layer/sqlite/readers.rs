@@ -3,11 +3,13 @@
 //! A commit waits for the drive, and a checkpoint for all of the log. Who reads what neither has in hand need not wait:
 //! SQLite's log lets connections read the last committed state meanwhile. They are opened when they are first needed.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use rusqlite::Connection;
 
-use super::database::{Door, sql_error};
+use super::database::sql_error;
+use super::door::Door;
 use super::format::Stored;
 use super::layout::Layout;
 use crate::error::Result;
@@ -31,6 +33,30 @@ pub(super) struct Readers {
 enum State {
     Open,
     Closed,
+}
+
+/// How many have the session, or wait for it.
+#[derive(Default)]
+pub(super) struct Busy(AtomicUsize);
+
+/// One of them, until it is dropped.
+pub(super) struct OneMore<'a>(&'a AtomicUsize);
+
+impl Busy {
+    pub(super) fn one_more(&self) -> OneMore<'_> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        OneMore(&self.0)
+    }
+
+    pub(super) fn is_any(&self) -> bool {
+        self.0.load(Ordering::SeqCst) > 0
+    }
+}
+
+impl Drop for OneMore<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 struct Reader {
@@ -100,12 +126,12 @@ mod tests {
     use std::sync::mpsc;
     use std::time::Duration;
 
-    use super::super::{Busy, Existing, Format, FormatParams, Mode, Options, SqliteDiskLayer};
+    use super::super::{Existing, Format, FormatParams, Mode, Options, SqliteDiskLayer};
     use crate::layer::{Durability, LayerIo, SectorMarker};
 
     /// What a thread reads of the first sector while another one has the session; `None` if it waits for it.
     fn read_meanwhile(layer: &SqliteDiskLayer) -> Option<u8> {
-        let _busy = Busy::with(&layer.busy);
+        let _busy = layer.busy.one_more();
         let session = layer.state();
         let (tell, told) = mpsc::channel();
         std::thread::scope(|scope| {

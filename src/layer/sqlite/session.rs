@@ -4,20 +4,23 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use rusqlite::Connection;
-use uuid::Uuid;
 
 use super::checkpoint::{Log, Whole};
 use super::database::{Database, sql_error};
-use super::format::Stored;
 use super::layout::{Change, Layout, Undo};
 use super::readers::Readers;
 use super::schema::{self, Lineage};
 use super::shortcut::Shortcut;
-use super::{Location, Mode, Options, format, space, structure};
+use super::{Location, Mode, Options, space, structure};
 use crate::error::{ErrorKind, Result};
 use crate::fault::{Fault, planted};
 use crate::geometry::Geometry;
 use crate::layer::{Access, Below, Identity, Parent, SectorMarker};
+
+mod generation;
+
+use generation::Generation;
+pub(super) use generation::Identities;
 
 pub(super) struct Session {
     database: Database,
@@ -38,44 +41,13 @@ pub(super) struct Session {
     free: space::Free,
 }
 
-/// Whether the generation has changed since the file was opened (rule 14).
-#[derive(Clone, Copy)]
-enum Generation {
-    AsFound,
-    /// It will be this one with the next write: somebody has been told.
-    Promised(Identity),
-    Changed,
-}
-
-/// Where identities come from.
-pub(super) enum Identities {
-    Given(Arc<dyn Fn() -> u128 + Send + Sync>),
-    Random,
-}
-
-impl Identities {
-    pub(super) fn of(options: &Options) -> Self {
-        options.identities.clone().map_or(Self::Random, Self::Given)
-    }
-
-    pub(super) fn draw(&self, conn: &Connection) -> Result<u128> {
-        match self {
-            Self::Given(draw) => Ok(draw()),
-            Self::Random => conn
-                .query_row("SELECT randomblob(16)", [], |row| row.get(0))
-                .map(u128::from_ne_bytes)
-                .map_err(|e| sql_error("drawing an identity", e)),
-        }
-    }
-}
-
 impl Session {
     pub(super) fn open(location: &Location, mode: Mode, options: &Options) -> Result<Self> {
         let mut database = Database::connect(location, mode, options)?;
         match Self::take_over(&mut database, location, mode, options) {
             Ok((contents, access)) => Ok(Self {
                 log: Log::of(&mut database, options.log_limit)?,
-                shortcut: shortcut(&database, &contents, options.mapped_bytes),
+                shortcut: Shortcut::around(&database, contents.stored, options.mapped_bytes).map(Arc::new),
                 readers: database
                     .door()
                     .map(|door| Arc::new(Readers::through(door, contents.stored, contents.geometry))),
@@ -254,18 +226,15 @@ impl Session {
             return;
         }
         self.layout.let_go();
-        let mut is_moved = false;
-        let before = || {
-            is_moved = true;
-            self.shortcut.iter().for_each(|shortcut| shortcut.forget());
+        let Ok(Some(pages)) = space::to_give_back(&self.database.conn, when) else {
+            self.free = space::Free::Unlikely;
+            return;
         };
-        // What fails now is tried again when something is unmapped again.
-        self.free = space::give_back(&self.database.conn, when, before).unwrap_or_default();
-        if is_moved {
-            self.shortcut.iter().for_each(|shortcut| shortcut.commit());
-            // The file gets shorter when the log is copied into it.
-            self.checkpoint();
-        }
+        self.shortcut.iter().for_each(|shortcut| shortcut.forget());
+        self.free = space::give_back(&self.database.conn, pages).unwrap_or_default();
+        self.shortcut.iter().for_each(|shortcut| shortcut.commit());
+        // The file gets shorter when the log is copied into it.
+        self.checkpoint();
     }
 
     /// Makes everything acknowledged durable, and lets go of the file.
@@ -344,13 +313,6 @@ impl Session {
         }
     }
 
-    fn range_of(&self, change: Change<'_>) -> Range<u64> {
-        match change {
-            Change::Store(range) | Change::Unmap(range) => range.clone(),
-            Change::Clear => 0..self.geometry.sector_count(),
-        }
-    }
-
     /// Runs a change inside the open transaction; on failure only this change is undone.
     fn change(
         &mut self,
@@ -359,7 +321,7 @@ impl Session {
         work: impl FnOnce(&dyn Layout, &Connection) -> Result<()>,
     ) -> Result<()> {
         let undo = self.layout.undo(change);
-        if let (Some(shortcut), Some(clusters)) = (&self.shortcut, self.layout.clusters(&self.range_of(change))) {
+        if let (Some(shortcut), Some(clusters)) = (&self.shortcut, self.layout.clusters(&change.range(self.geometry))) {
             shortcut.touch(&clusters);
         }
         self.take_back()?;
@@ -419,89 +381,6 @@ impl Session {
         self.layout.let_go();
         let failed = |e| sql_error(sql, e);
         self.database.conn.prepare_cached(sql).and_then(|mut s| s.execute([])).map(drop).map_err(failed)
-    }
-
-    /// The identity after the next write, if that changes it.
-    pub(super) fn coming_identity(&mut self) -> Result<Option<Identity>> {
-        match self.generation {
-            Generation::Changed => Ok(None),
-            Generation::Promised(identity) => Ok(Some(identity)),
-            Generation::AsFound => {
-                let drawn = self.identities.draw(&self.database.conn)?;
-                let uuid = match self.lineage {
-                    Some(lineage) => lineage.uuid,
-                    None => Uuid::from_u128(self.identities.draw(&self.database.conn)?),
-                };
-                let identity = Identity { uuid, generation: drawn as u64 };
-                self.generation = Generation::Promised(identity);
-                Ok(Some(identity))
-            }
-        }
-    }
-
-    pub(super) fn seal(&mut self) {
-        self.generation = Generation::AsFound;
-    }
-
-    pub(super) fn record_parent(&mut self, parent: &Parent) -> Result<()> {
-        let Some(lineage) = self.lineage else { return Ok(()) };
-        self.commit()?;
-        self.write_lineage(Lineage { parent: Some(*parent), ..lineage })
-    }
-
-    /// Changes the generation, durably, before the first write after the file was opened.
-    fn change_generation(&mut self) -> Result<()> {
-        let Some(identity) = self.coming_identity()? else { return Ok(()) };
-        if planted(Fault::GenerationStays) {
-            return Ok(());
-        }
-        self.take_back()?;
-        self.commit()?;
-        let parent = self.parent();
-        self.write_lineage(Lineage { uuid: identity.uuid, generation: identity.generation, parent })?;
-        self.generation = Generation::Changed;
-        Ok(())
-    }
-
-    fn write_lineage(&mut self, lineage: Lineage) -> Result<()> {
-        self.execute("BEGIN IMMEDIATE")?;
-        let written = match self.has_identity_table {
-            true => schema::write_lineage(&self.database.conn, &lineage),
-            // A new table may have other pages moved.
-            false => {
-                self.shortcut.iter().for_each(|shortcut| shortcut.forget());
-                self.execute(format::IDENTITY).and_then(|()| schema::write_lineage(&self.database.conn, &lineage))
-            }
-        };
-        if let Err(error) = written {
-            self.has_lost_changes |= !self.database.conn.is_autocommit() && self.execute("ROLLBACK").is_err();
-            return Err(error);
-        }
-        let is_of_parent = lineage.parent != self.parent();
-        match is_of_parent {
-            true if planted(Fault::ParentCommittedWithWrite) => {}
-            false if planted(Fault::GenerationCommittedWithWrite) => {}
-            _ => self.commit()?,
-        }
-        self.has_identity_table = true;
-        if !planted(Fault::GenerationStaleInMemory) || self.lineage.is_none() {
-            self.lineage = Some(lineage);
-        }
-        Ok(())
-    }
-}
-
-/// The way around SQLite, for a file that is open to be written and has clusters.
-fn shortcut(database: &Database, contents: &schema::Contents, mapped_bytes: u64) -> Option<Arc<Shortcut>> {
-    match contents.stored {
-        Stored::Rows => None,
-        Stored::Clusters(shape) => {
-            let file = database.file()?;
-            if mapped_bytes > 0 {
-                file.map(mapped_bytes);
-            }
-            Shortcut::over(file, &database.conn, shape).map(Arc::new)
-        }
     }
 }
 

@@ -19,6 +19,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::Connection;
 
 use super::clusters::{Shape, TAIL};
+use super::database::Database;
+use super::format::Stored;
 use super::gate::{Anchor, LONGEST};
 use crate::layer::SectorMarker;
 use crate::sync::RwLock;
@@ -93,8 +95,19 @@ impl Touched {
 }
 
 impl Shortcut {
-    /// A shortcut through a file that has just been checkpointed whole; none if its pages are not as it wants them.
-    pub(super) fn over(file: Arc<Anchor>, conn: &Connection, shape: Shape) -> Option<Self> {
+    /// A shortcut around a database that has just been checkpointed whole: for a file that is open to be written and has
+    /// clusters.
+    pub(super) fn around(database: &Database, stored: Stored, mapped_bytes: u64) -> Option<Self> {
+        let Stored::Clusters(shape) = stored else { return None };
+        let file = database.file()?;
+        if mapped_bytes > 0 {
+            file.map(mapped_bytes);
+        }
+        Self::over(file, &database.conn, shape)
+    }
+
+    /// None if the pages of the file are not as it wants them.
+    fn over(file: Arc<Anchor>, conn: &Connection, shape: Shape) -> Option<Self> {
         let trees = Trees::of(conn, &shape, &file)?;
         let state = State { file: Some(file), is_settled: true, touched: Touched::none(), pending: Touched::none() };
         Some(Self { shape, trees, state: RwLock::new(state), known: Mutex::default() })

@@ -33,33 +33,34 @@ pub(super) enum Free {
     Likely,
 }
 
-/// Gives back a part of the free pages, if there are many, and says so `before` pages are moved; whether it may be worth
-/// while to go on later.
-///
-/// It is a transaction of SQLite's own: whatever becomes of it, every row stays.
-pub(super) fn give_back(conn: &Connection, when: When, before: impl FnOnce()) -> Result<Free> {
-    let failed = |e| sql_error("giving space back", e);
-    let number = |sql| conn.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0));
-    let free = number("PRAGMA freelist_count").map_err(failed)?;
-    let pages = number("PRAGMA page_count").map_err(failed)?;
+/// How many pages are to be given back now; none if there are few that are free.
+pub(super) fn to_give_back(conn: &Connection, when: When) -> Result<Option<u32>> {
+    let number = |sql| {
+        let found = conn.prepare_cached(sql).and_then(|mut s| s.query_row([], |row| row.get::<_, i64>(0)));
+        found.map_err(|e| sql_error("looking for free pages", e))
+    };
+    let (free, pages) = (number("PRAGMA freelist_count")?, number("PRAGMA page_count")?);
     // Files of format 0 may be of the kind that cannot.
-    if free <= KEPT.max(pages / KEPT_ONE_IN) || number("PRAGMA auto_vacuum").map_err(failed)? == 0 {
-        return Ok(Free::Unlikely);
+    if free <= KEPT.max(pages / KEPT_ONE_IN) || number("PRAGMA auto_vacuum")? == 0 {
+        return Ok(None);
     }
     let most = match when {
         When::Flushed => WITH_A_FLUSH,
         When::Closing => AT_THE_END,
     };
+    Ok(Some((most / number("PRAGMA page_size")?) as u32))
+}
+
+/// Gives back so many pages if as many are free; it may be worth while to go on later.
+///
+/// It is a transaction of SQLite's own: whatever becomes of it, every row stays.
+pub(super) fn give_back(conn: &Connection, pages: u32) -> Result<Free> {
     // It has a row for each page, and stops when they are not asked for.
-    let page_size = number("PRAGMA page_size").map_err(failed)?;
     let vacuum = || {
-        let most = most / page_size;
-        let mut statement = conn.prepare(&format!("PRAGMA incremental_vacuum({most})"))?;
+        let mut statement = conn.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
         let mut rows = statement.query([])?;
         while rows.next()?.is_some() {}
-        Ok(())
+        Ok(Free::Likely)
     };
-    before();
-    vacuum().map_err(failed)?;
-    Ok(Free::Likely)
+    vacuum().map_err(|e| sql_error("giving space back", e))
 }
