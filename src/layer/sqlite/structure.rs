@@ -74,9 +74,13 @@ pub(super) fn fits(conn: &Connection, stored: Stored) -> Result<()> {
     };
     let misfit = look()?;
     // Of a page that says where others belong SQLite does not tell whether it is damaged or could not be read. What is
-    // damaged stays so.
-    if misfit.contains("Failed to read ptrmap") && look()? != misfit {
-        return Err(Error::new(ErrorKind::Io, "looking at the pages, one of which could not be read"));
+    // damaged stays so, and a drive that goes on failing says so of other pages, once they are forgotten.
+    if misfit.contains("Failed to read ptrmap") {
+        conn.execute_batch("PRAGMA shrink_memory; SELECT count(*) FROM sqlite_schema; SELECT count(*) FROM meta")
+            .map_err(|e| sql_error("looking at the pages again", e))?;
+        if look()? != misfit {
+            return Err(Error::new(ErrorKind::Io, "looking at the pages, one of which could not be read"));
+        }
     }
     match misfit.as_str() {
         "ok" => match stored {
