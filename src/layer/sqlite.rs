@@ -18,8 +18,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
 use crate::geometry::Geometry;
 use crate::layer::{
-    Access, Below, DiskLayerMetadata, Durability, FileSystem, Identity, LayerIo, Native, Parent, Presence,
-    SectorMarker, UnmapBehavior, fillable, writable,
+    Access, Below, DiskLayerMetadata, Durability, Identity, LayerIo, Parent, Presence, SectorMarker, UnmapBehavior,
+    fillable, writable,
 };
 use crate::sync::{Mutex, MutexGuard};
 
@@ -32,10 +32,12 @@ mod database;
 #[cfg(feature = "harness")]
 mod forge;
 mod format;
+mod identities;
 mod journal;
 mod layout;
 mod log;
 mod moved;
+mod options;
 #[cfg(feature = "planted-faults")]
 mod races;
 mod rows;
@@ -49,6 +51,7 @@ pub use check::{Checkup, Salvaged, check, salvage};
 #[cfg(feature = "harness")]
 pub use forge::{Attack, Effect, Reached};
 pub use format::Format;
+pub use options::Options;
 use session::Session;
 
 /// How a file is opened.
@@ -87,43 +90,6 @@ pub struct IncompleteFormatParams {
     pub logically_read_only: bool,
     /// Bytes of the disk; those of the layer below if not given.
     pub len: Option<u64>,
-}
-
-/// What the caller may choose beyond the format.
-#[derive(Clone)]
-pub struct Options {
-    /// The format of new files; what there is keeps its own.
-    pub format: Format,
-    /// Bytes of a page of new files of format 1, and of the blocks that they keep sectors in: a power of two from 512
-    /// to 32768. Small ones suit small random writes, large ones long transfers.
-    pub page_size: u32,
-    /// Changes are committed, with a sync, when more than this many bytes wait for a flush.
-    pub dirty_limit: u64,
-    /// SQLite keeps about so many bytes of pages in memory; what a longer transaction changes goes to the log early.
-    pub cache_bytes: u64,
-    /// Where new identities and generations come from; SQLite's `randomblob` if not given.
-    pub identities: Option<Arc<dyn Fn() -> u128 + Send + Sync>>,
-    /// Where files are.
-    pub file_system: Arc<dyn FileSystem>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            format: Format::default(),
-            page_size: 4096,
-            dirty_limit: 16 << 20,
-            cache_bytes: 2 << 20,
-            identities: None,
-            file_system: Arc::new(Native),
-        }
-    }
-}
-
-impl fmt::Debug for Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options").field("dirty_limit", &self.dirty_limit).finish_non_exhaustive()
-    }
 }
 
 /// Where the database is.

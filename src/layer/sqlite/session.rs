@@ -1,12 +1,12 @@
 //! A layer while it is open: its transaction, its generation, and whether it can still vouch for what it holds.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::database::{Database, sql_error};
+pub(super) use super::identities::Identities;
 use super::layout::{Change, Layout, Undo};
 use super::schema::{self, Lineage};
 use super::{Location, Mode, Options, format, structure};
@@ -37,28 +37,6 @@ enum Generation {
     /// It will be this one with the next write: somebody has been told.
     Promised(Identity),
     Changed,
-}
-
-/// Where identities come from.
-pub(super) enum Identities {
-    Given(Arc<dyn Fn() -> u128 + Send + Sync>),
-    Random,
-}
-
-impl Identities {
-    pub(super) fn of(options: &Options) -> Self {
-        options.identities.clone().map_or(Self::Random, Self::Given)
-    }
-
-    pub(super) fn draw(&self, conn: &Connection) -> Result<u128> {
-        match self {
-            Self::Given(draw) => Ok(draw()),
-            Self::Random => conn
-                .query_row("SELECT randomblob(16)", [], |row| row.get(0))
-                .map(u128::from_ne_bytes)
-                .map_err(|e| sql_error("drawing an identity", e)),
-        }
-    }
 }
 
 impl Session {
@@ -327,7 +305,9 @@ impl Session {
 
     /// Begins, ends or divides a transaction.
     fn execute(&self, sql: &str) -> Result<()> {
-        self.layout.let_go();
+        if !(planted(Fault::BlobKeptOverCommit) && sql == "COMMIT") {
+            self.layout.let_go();
+        }
         let failed = |e| sql_error(sql, e);
         self.database.conn.prepare_cached(sql).and_then(|mut s| s.execute([])).map(drop).map_err(failed)
     }

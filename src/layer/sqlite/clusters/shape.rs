@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::head::{BLOCKS, LEN, TAIL};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault::{Fault, planted};
 use crate::geometry::Geometry;
 
 /// The smallest and largest block, in bytes.
@@ -134,7 +135,7 @@ impl Shape {
 
     /// The sectors of a run of clusters.
     pub(in super::super) fn sectors_of(&self, clusters: &Range<u64>) -> Range<u64> {
-        let end = match clusters.end >= self.clusters() {
+        let end = match clusters.end >= self.clusters() && !planted(Fault::LastClusterTakenForFull) {
             true => self.sector_count,
             false => self.first_sector(clusters.end),
         };
@@ -143,7 +144,10 @@ impl Shape {
 
     /// A bit for each sector of a cluster; the last one may have fewer.
     pub(super) fn sectors(&self, cluster: u64) -> u64 {
-        let count = self.per_cluster().min(self.sector_count - self.first_sector(cluster));
+        let count = match planted(Fault::LastClusterTakenForFull) {
+            false => self.per_cluster().min(self.sector_count - self.first_sector(cluster)),
+            true => self.per_cluster(),
+        };
         bits(0..count)
     }
 
