@@ -123,9 +123,9 @@ impl Stored {
         if !is_sound {
             return None;
         }
-        let block = |number: usize| match usize::from(places[number]).checked_sub(1) {
-            None => None,
-            Some(place) => Some([&row[head + place * chunk..][..chunk], &row[32 + 4 * place..][..4]].concat()),
+        let block = |number: usize| {
+            let place = usize::from(places[number]).checked_sub(1)?;
+            Some([&row[head + place * chunk..][..chunk], &row[32 + 4 * place..][..4]].concat())
         };
         let blocks: Vec<Option<Vec<u8>>> = (0..blocks).map(block).collect();
         let bytes = |sector: usize| {
