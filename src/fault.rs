@@ -61,7 +61,7 @@ in Scripts:
     WriteAfterUnmapLost,
     /// Rows: a read ends at the first zeroed sector.
     ReadStopsAtZeroed,
-    /// Rows: the last sector of a longer unmap is left out.
+    /// Rows and clusters: the last sector of a longer unmap is left out.
     UnmapMissesLast,
     /// Rows: the start of an unmap is truncated to 32 bits.
     UnmapSectorTruncated,
@@ -193,6 +193,46 @@ in Scripts:
     CommitBufferNotCleared,
     /// Commit: zeroed sectors of the lower layer stay zeroed.
     CommitKeepsLowerZeroes,
+    /// Clusters: the last bytes of a block, which lie in the head, are not written.
+    BlockTailNotWritten,
+    /// Clusters: the last bytes of a block are read by its number instead of its place.
+    BlockTailOfItsNumber,
+    /// Clusters: a write in place leaves the head as it was if no block has got a place or an end.
+    HeadNotRewritten,
+    /// Clusters: a row that is put anew loses the block that was stored last.
+    GrownRowLosesLastBlock,
+    /// Clusters: the places that are taken are counted, and the next one is taken for free.
+    PlaceTakenTwice,
+    /// Clusters: an unmapped sector of a row keeps its bytes.
+    ZeroedSectorKeepsBytes,
+    /// Clusters: a write into an extent of zeros leaves the extent.
+    ExtentNotCarved,
+    /// Clusters: a cluster that is taken out of an extent of zeros has what is written and no more.
+    CarvedClusterForgets,
+    /// Clusters: of two extents of zeros that touch, the first is lost.
+    TouchingExtentsLoseOne,
+    /// Clusters: an extent of zeros loses what lies behind the part that is taken out.
+    ExtentLosesRightPart,
+    /// Clusters: an unmap of whole clusters forgets the part of one at its end.
+    UnmapForgetsRightEdge,
+    /// Clusters: the last cluster has as many sectors as the others.
+    LastClusterTakenForFull,
+    /// Clusters: filling a cache takes a cluster of zeros for an absent one.
+    FillCoversZeroedCluster,
+    /// Clusters: a cluster that became zeros keeps its row.
+    ZeroedClusterKeepsRow,
+    /// Clusters: a long run ends with its last whole block.
+    LastPartOfRunLeftOut,
+    /// Clusters: an extent of zeros before a row is not seen by who looks for extents.
+    RowHidesExtentBefore,
+    /// Clusters: a read of several clusters ends with the last one that has a row.
+    ZerosBehindRowsNotRead,
+    /// Clusters: the zeros that come next are taken for those at hand.
+    NextZerosTakenForThese,
+    /// Clusters: emptying a layer leaves its extents of zeros.
+    ClearKeepsExtents,
+    /// Clusters: the handle on a row is kept over a commit.
+    BlobKeptOverCommit,
 
 in PowerCuts:
     /// Session: a flush does nothing.
@@ -320,44 +360,7 @@ impl Planted {
 }
 
 #[cfg(feature = "planted-faults")]
-mod plant {
-    use super::Fault;
-    use std::cell::Cell;
-
-    thread_local! {
-        static PLANTED: Cell<Option<Fault>> = const { Cell::new(None) };
-    }
-
-    /// Runs `work` on this thread with `fault` in place.
-    pub fn with<R>(fault: Fault, work: impl FnOnce() -> R) -> R {
-        struct Restore(Option<Fault>);
-        impl Drop for Restore {
-            fn drop(&mut self) {
-                PLANTED.set(self.0);
-            }
-        }
-        let _restore = Restore(PLANTED.replace(Some(fault)));
-        work()
-    }
-
-    #[cfg(feature = "harness")]
-    impl super::Planted {
-        pub(crate) fn here() -> Self {
-            Self(PLANTED.get())
-        }
-
-        pub(crate) fn within<R>(self, work: impl FnOnce() -> R) -> R {
-            match self.0 {
-                Some(fault) => with(fault, work),
-                None => work(),
-            }
-        }
-    }
-
-    pub(crate) fn planted(fault: Fault) -> bool {
-        PLANTED.get() == Some(fault)
-    }
-}
+mod plant;
 
 #[cfg(feature = "planted-faults")]
 pub(crate) use plant::planted;

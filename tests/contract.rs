@@ -4,6 +4,7 @@
 mod bounds;
 mod cache;
 mod child;
+mod clusters;
 mod commit;
 mod contenders;
 mod create;

@@ -5,6 +5,7 @@
 mod command;
 mod contract;
 mod engines;
+mod formats;
 mod hostile;
 mod house;
 mod own_disks;

@@ -6,6 +6,8 @@ use disklayer_sqlite::error::ErrorKind;
 use disklayer_sqlite::harness::{World, prove};
 use disklayer_sqlite::script::{Bias, Profile, Script, SeedChoices, Suite};
 
+use crate::formats::runs_alike;
+
 #[test]
 fn every_saved_script_passes() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts");
@@ -17,6 +19,7 @@ fn every_saved_script_passes() {
         assert!(text.starts_with("# "), "{}: a saved script begins with its story", path.display());
         let script: Script = text.parse().unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         prove(&script, &mut world).unwrap_or_else(|divergence| panic!("{}: {divergence}", path.display()));
+        runs_alike(&script, None, &mut world);
         seen += 1;
     }
     assert!(seen > 0, "no script was found");

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::error::Result;
-use crate::layer::{Existing, FormatParams, Identity, LayerIo, Mode, Options, SectorMarker, SqliteDiskLayer};
+use crate::layer::{Existing, Format, FormatParams, Identity, LayerIo, Mode, Options, SectorMarker, SqliteDiskLayer};
 use crate::script::{Choices, SeedChoices};
 
 mod life;
@@ -80,15 +80,16 @@ struct LastWords {
 }
 
 impl Series {
-    /// A new layer at `place`, whose name ends in `.dbhd`.
+    /// A new layer of that format at `place`, whose name ends in `.dbhd`.
     ///
     /// # Errors
     ///
     /// Those of creating it.
-    pub fn new(place: &Path) -> Result<Self> {
+    pub fn new(place: &Path, format: Format) -> Result<Self> {
         let len = SECTORS * u64::from(SECTOR_SIZE);
-        let format = FormatParams { logically_read_only: false, len, sector_size: SECTOR_SIZE };
-        let layer = SqliteDiskLayer::create(place, format, Existing::Keep, &Options::default())?;
+        let params = FormatParams { logically_read_only: false, len, sector_size: SECTOR_SIZE };
+        let options = Options { format, ..Options::default() };
+        let layer = SqliteDiskLayer::create(place, params, Existing::Keep, &options)?;
         let identity = layer.metadata().identity;
         layer.close()?;
         Ok(Self { place: place.to_owned(), held: vec![None; SECTORS as usize], identity })

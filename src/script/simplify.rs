@@ -2,7 +2,7 @@
 
 use std::iter::once;
 
-use super::{Content, LayerKind, LayerShape, Line, Medium, Op, Reopen, Script, Shape, Target};
+use super::{Content, LayerKind, LayerShape, Line, Medium, Op, OpKind, Reopen, Script, Shape, Target};
 use crate::layer::Format;
 use crate::request::Durability;
 
@@ -58,7 +58,13 @@ impl Script {
         with(&|script| script.begin_at_once());
         for index in 0..self.shape.layers.len() {
             for layer in self.shape.layers[index].simpler() {
-                with(&|script| script.shape.layers[index] = layer);
+                // RAM remembers zeros one by one, and what SQLite keeps as an extent may be all of a huge disk.
+                if layer.kind != LayerKind::Ram
+                    || self.shape.layers[index].kind == LayerKind::Ram
+                    || !self.unmaps_much()
+                {
+                    with(&|script| script.shape.layers[index] = layer);
+                }
             }
         }
         let least = self.shape.layers.iter().map(|layer| layer.sector_count).min().unwrap_or(1);
@@ -71,6 +77,14 @@ impl Script {
             with(&|script| script.shift_down(by));
         }
         simpler
+    }
+
+    /// Whether so many sectors are unmapped at once that no layer should remember them one by one.
+    fn unmaps_much(&self) -> bool {
+        let largest = self.shape.layers.iter().map(|layer| layer.sector_count).max().unwrap_or(0);
+        let unmapped =
+            self.lines.iter().filter(|line| line.op.kind() == OpKind::Unmap).filter_map(|line| line.op.range());
+        unmapped.map(|(_, count)| count.min(largest)).any(|count| count > 4096)
     }
 
     fn remove_layer(&mut self, index: usize) {

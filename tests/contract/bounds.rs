@@ -84,8 +84,8 @@ fn rule_24_the_dirty_limit_holds_for_fills_and_unmaps_too() {
 }
 
 #[test]
-fn rule_24_the_file_has_a_row_a_sector_however_often_it_is_written() {
-    let home = Home::file();
+fn rule_24_the_original_format_has_a_row_a_sector_however_often_it_is_written() {
+    let home = Home::original();
     let layer = home.create(disk_of(256));
     write(&layer, 0, 1, 256);
     layer.flush().unwrap();

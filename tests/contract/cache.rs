@@ -16,8 +16,8 @@ use super::spy::{Call, Calls, Spy};
 
 /// A disk with each kind of layer as cache over 8 sectors of nines.
 fn each_cache(claim: impl Fn(&LayeredDisk, &dyn LayerIo, &Calls)) {
-    let homes = Home::both();
-    let layers = homes.each_ref().map(|home| Arc::new(home.create(disk_of(8))) as Arc<dyn LayerIo>);
+    let homes: Vec<_> = Home::each().collect();
+    let layers = homes.iter().map(|home| Arc::new(home.create(disk_of(8))) as Arc<dyn LayerIo>);
     for layer in [ram(disk_of(8))].into_iter().chain(layers) {
         let calls = Calls::default();
         let bottom = calls.of(&full_ram(disk_of(8), 9));
@@ -132,7 +132,7 @@ fn rule_11_a_cache_that_is_closed_or_full_is_an_error_when_it_is_read() {
 #[test]
 fn rule_11_a_damaged_cache_row_is_an_error_and_not_a_miss() {
     for damage in ["x'00'", "zeroblob(511)", "zeroblob(513)", "zeroblob(1024)", "''", "'text'", "7", "1.5", "x''"] {
-        let home = Home::file();
+        let home = Home::original();
         let bottom = full_ram(disk_of(4), 9);
         let layer = Arc::new(home.create(disk_of(4)));
         let disk = LayeredDisk::new(vec![cache(&(layer as _)), plain(&bottom)], DiskAccess::Writable).unwrap();

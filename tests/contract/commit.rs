@@ -25,7 +25,7 @@ fn changed(child: &Home, parent: Arc<dyn LayerIo>) -> (LayeredDisk, [u8; 8]) {
 
 fn each_parent(claim: impl Fn(Arc<dyn LayerIo>)) {
     claim(ram(disk_of(8)));
-    for home in Home::both() {
+    for home in Home::each() {
         claim(Arc::new(home.create(disk_of(8))));
     }
     let home = Home::file();
@@ -75,7 +75,7 @@ fn rule_14_commit_keeps_the_bytes_and_moves_the_sectors_down() {
 
 #[test]
 fn rule_14_the_layer_can_be_used_and_committed_again() {
-    for child in Home::both() {
+    for child in Home::each() {
         let home = Home::file();
         let parent: Arc<dyn LayerIo> = Arc::new(home.create(disk_of(8)));
         let (disk, _) = changed(&child, parent.clone());

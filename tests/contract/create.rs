@@ -83,7 +83,7 @@ fn rule_20_whoever_says_so_replaces_what_is_there() {
         create(&home, format(disk_of(8)), Existing::Replace).unwrap().close().unwrap();
         assert_eq!(look(&home.open(), 0..8), [None; 8]);
     }
-    for home in Home::both() {
+    for home in Home::each() {
         let layer = home.create(disk_of(4));
         let identity = layer.metadata().identity;
         write(&layer, 0, 1, 4);

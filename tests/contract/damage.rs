@@ -2,9 +2,9 @@
 
 use disklayer_sqlite::error::ErrorKind;
 use disklayer_sqlite::geometry::Geometry;
-use disklayer_sqlite::layer::{Below, Durability, LayerIo, Mode, SectorMarker, SqliteDiskLayer};
+use disklayer_sqlite::layer::{Below, Durability, Format, LayerIo, Mode, SectorMarker, SqliteDiskLayer};
 
-use super::media::{Home, disk_of, write};
+use super::media::{FORMATS, Home, disk_of, write};
 use super::open::{bytes_of, sound};
 
 /// Uses a layer whose file is not what it was: errors are fine, and panics are not.
@@ -35,7 +35,11 @@ fn is_served_or_refused(home: &Home, what: &str) {
 
 #[test]
 fn rule_19_any_byte_of_a_file_may_be_another() {
-    let sound = bytes_of(&sound().path())[0].clone();
+    FORMATS.into_iter().for_each(any_byte_may_be_another);
+}
+
+fn any_byte_may_be_another(format: Format) {
+    let sound = bytes_of(&sound(format).path())[0].clone();
     // The header in full, and samples of the rest.
     let places = (0..112).chain((112..sound.len()).step_by(197));
     let home = Home::file();
@@ -53,7 +57,11 @@ fn rule_19_any_byte_of_a_file_may_be_another() {
 
 #[test]
 fn rule_19_a_file_may_end_anywhere() {
-    let sound = bytes_of(&sound().path())[0].clone();
+    FORMATS.into_iter().for_each(it_may_end_anywhere);
+}
+
+fn it_may_end_anywhere(format: Format) {
+    let sound = bytes_of(&sound(format).path())[0].clone();
     let home = Home::file();
     let ends = (0..600).step_by(37).chain((600..sound.len()).step_by(509)).chain((4096..sound.len()).step_by(4096));
     for end in ends.chain([99, 100, 101, 511, 512, 513]) {
@@ -70,8 +78,8 @@ fn remove_logs(home: &Home) {
 }
 
 /// A file and a log with frames, copied while the layer was open.
-fn with_log() -> [Vec<u8>; 2] {
-    let home = Home::file();
+fn with_log(format: Format) -> [Vec<u8>; 2] {
+    let home = Home::file().of(format);
     let layer = home.create(disk_of(8));
     write(&layer, 1, 1, 3);
     layer.flush().unwrap();
@@ -80,7 +88,11 @@ fn with_log() -> [Vec<u8>; 2] {
 
 #[test]
 fn rule_19_any_byte_of_a_log_may_be_another_and_it_may_end_anywhere() {
-    let [file, log] = with_log();
+    FORMATS.into_iter().for_each(any_byte_of_a_log_may_be_another);
+}
+
+fn any_byte_of_a_log_may_be_another(format: Format) {
+    let [file, log] = with_log(format);
     assert!(log.len() > 4096);
     let home = Home::file();
     let put = |log: &[u8]| {
@@ -102,7 +114,11 @@ fn rule_19_any_byte_of_a_log_may_be_another_and_it_may_end_anywhere() {
 /// is an error or right, and never something else.
 #[test]
 fn rule_19_a_page_that_is_lost_is_an_error_and_never_data() {
-    let (home, bytes) = large();
+    FORMATS.into_iter().for_each(a_lost_page_is_never_data);
+}
+
+fn a_lost_page_is_never_data(format: Format) {
+    let (home, bytes) = large(format);
     let (mut served, mut errors) = (0, 0);
     for page in (1..bytes.len() / 4096).step_by(211) {
         let mut bytes = bytes.clone();
@@ -130,8 +146,8 @@ fn rule_19_a_page_that_is_lost_is_an_error_and_never_data() {
 }
 
 /// A layer of 160 large sectors, each full of its number and one, closed; and its file.
-pub(super) fn large() -> (Home, Vec<u8>) {
-    let home = Home::file();
+pub(super) fn large(format: Format) -> (Home, Vec<u8>) {
+    let home = Home::file().of(format);
     let layer = home.create(Geometry::new(160, 65536).unwrap());
     (0..160).for_each(|sector| write(&layer, sector, sector as u8 + 1, 1));
     layer.close().unwrap();

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use disklayer_sqlite::error::ErrorKind;
-use disklayer_sqlite::layer::{Below, Durability, LayerIo, Mode};
+use disklayer_sqlite::layer::{Below, Durability, Format, LayerIo, Mode};
 use rusqlite::Connection;
 
 use super::media::{Home, disk_of, look, refused, write};
@@ -29,7 +29,7 @@ fn journal_of(home: &Home) -> std::path::PathBuf {
 
 /// A file as the original would leave it when it is killed while it writes: its pages changed, its journal hot.
 fn cut_short(sql: &str) -> Home {
-    let (home, copy) = (sound(), Home::file());
+    let (home, copy) = (sound(Format::Original), Home::file());
     let conn = Connection::open(home.path()).unwrap();
     conn.execute_batch("PRAGMA journal_mode=DELETE; PRAGMA cache_size=1; PRAGMA cache_spill=1; PRAGMA synchronous=OFF")
         .unwrap();
@@ -99,7 +99,7 @@ fn rule_19_a_journal_that_would_make_the_file_something_else_is_not_rolled_back(
 
 #[test]
 fn rule_19_a_journal_that_names_another_file_does_not_delete_it() {
-    let home = sound();
+    let home = sound(Format::Original);
     let conn = Connection::open(home.path()).unwrap();
     conn.pragma_update(None, "journal_mode", "DELETE").unwrap();
     drop(conn);
@@ -132,7 +132,7 @@ fn rule_19_a_journal_and_a_log_together_are_damage() {
 #[test]
 fn rule_19_a_journal_that_is_none_is_nothing_to_a_writer() {
     for journal in [&b"no journal at all"[..], &[0xd9], &[0; 600]] {
-        let home = sound();
+        let home = sound(Format::Original);
         std::fs::write(journal_of(&home), journal).unwrap();
         assert_eq!(look(&home.open(), 0..6), [None, Some(1), Some(1), Some(1), Some(0), None]);
     }
@@ -141,7 +141,7 @@ fn rule_19_a_journal_that_is_none_is_nothing_to_a_writer() {
 /// A writer at work has a journal too, and nobody may take it for one that was left.
 #[test]
 fn rule_21_a_writer_without_log_is_at_work() {
-    let home = sound();
+    let home = sound(Format::Original);
     let conn = Connection::open(home.path()).unwrap();
     conn.execute_batch("PRAGMA journal_mode=DELETE; BEGIN IMMEDIATE; UPDATE sectors SET data = NULL").unwrap();
     assert!(journal_of(&home).exists());
@@ -217,7 +217,7 @@ fn rule_19_a_foreign_key_of_a_stranger_moves_nothing() {
 
 #[test]
 fn rule_19_a_schema_without_end_is_refused_within_a_second() {
-    let home = sound();
+    let home = sound(Format::Original);
     let mut conn = Connection::open(home.path()).unwrap();
     let transaction = conn.transaction().unwrap();
     (0..3000).for_each(|n| transaction.execute_batch(&format!("CREATE TABLE t{n}(x)")).unwrap());
@@ -235,7 +235,7 @@ fn rule_19_a_schema_without_end_is_refused_within_a_second() {
 /// Bytes of the header that say how many pages there are, at 28, count when those at 24 and 92 agree, as they do.
 #[test]
 fn rule_19_a_page_count_that_lies_is_damage_or_nothing() {
-    let home = sound();
+    let home = sound(Format::Original);
     let bytes = std::fs::read(home.path()).unwrap();
     let pages = bytes.len() as u32 / 4096;
     for count in [1, 2, pages - 1, pages + 1, 1 << 16, 1 << 31, u32::MAX] {
@@ -260,7 +260,7 @@ fn rule_19_a_row_that_is_too_long_to_read_is_an_error_and_not_memory() {
 /// A page lost its last row: SQLite would say that the sector is absent, and never that anything is wrong.
 #[test]
 fn rule_19_a_row_that_a_page_forgot_is_damage() {
-    let home = Home::file();
+    let home = Home::original();
     let layer = home.create(disk_of(8));
     (0..3).for_each(|sector| write(&layer, sector, 1, 1));
     layer.close().unwrap();
@@ -283,7 +283,7 @@ fn root_of(path: &Path) -> usize {
 #[test]
 fn rule_19_what_is_no_file_beside_it_is_damage_and_waits_for_nobody() {
     for suffix in ["dbhd-journal", "dbhd-wal", "dbhd-shm"] {
-        let home = sound();
+        let home = sound(Format::Original);
         let pipe = home.path().with_extension(suffix);
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         for mode in [Mode::ReadOnly, Mode::ReadWrite] {

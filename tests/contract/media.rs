@@ -1,5 +1,6 @@
 //! One of each kind of layer, and a stack, so that a claim is made about all of them; and short ways to use them.
 
+use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,8 +8,8 @@ use std::sync::Arc;
 use disklayer_sqlite::error::{Error, ErrorKind, Result};
 use disklayer_sqlite::geometry::Geometry;
 use disklayer_sqlite::layer::{
-    Access, Durability, Existing, FileDisk, FormatOnAttachSqliteDiskLayer, FormatParams, IncompleteFormatParams,
-    LayerIo, Location, MemoryFile, Mode, Options, RamDiskLayer, SectorMarker, SqliteDiskLayer,
+    Access, Durability, Existing, FileDisk, Format, FormatOnAttachSqliteDiskLayer, FormatParams,
+    IncompleteFormatParams, LayerIo, Location, MemoryFile, Mode, Options, RamDiskLayer, SectorMarker, SqliteDiskLayer,
 };
 use disklayer_sqlite::stack::{DiskAccess, LayerConfiguration, LayeredDisk};
 use tempfile::TempDir;
@@ -55,8 +56,9 @@ pub(super) fn plain(layer: &Arc<dyn LayerIo>) -> LayerConfiguration {
 /// Makes a claim about every kind of sparse layer.
 pub(super) fn each_sparse_layer(geometry: Geometry, claim: impl Fn(&str, &dyn LayerIo)) {
     claim("RAM", &RamDiskLayer::new(geometry, Access::ReadWrite));
-    claim("SQLite in memory", &Home::memory().create(geometry));
-    claim("SQLite in a file", &Home::file().create(geometry));
+    for home in Home::each() {
+        claim(&home.to_string(), &home.create(geometry));
+    }
 }
 
 /// Makes a claim about every kind of layer, and about a stack of them.
@@ -65,28 +67,60 @@ pub(super) fn each_layer(geometry: Geometry, claim: impl Fn(&str, &dyn LayerIo))
     let directory = TempDir::new().unwrap();
     let file = |name| FileDisk::create(&directory.path().join(name), geometry).unwrap();
     claim("a raw file", &file("alone"));
-    let layers = [Arc::new(Home::memory().create(geometry)) as _, ram(geometry), Arc::new(file("bottom")) as _];
-    claim("a stack", &stack(&layers));
+    let [new, old] = FORMATS.map(|format| Arc::new(Home::memory().of(format).create(geometry)) as _);
+    claim("a stack", &stack(&[new, ram(geometry), old, Arc::new(file("bottom"))]));
 }
+
+/// Every format that a new file can have.
+pub(super) const FORMATS: [Format; 2] = [Format::One, Format::Original];
 
 /// Where a SQLite layer lies, from one opening to the next.
 pub(super) struct Home {
     location: Location,
     directory: TempDir,
+    format: Format,
+}
+
+impl fmt::Display for Home {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = if matches!(self.location, Location::Memory(_)) { "memory" } else { "a file" };
+        write!(f, "SQLite in {place}, format {}", self.format.version())
+    }
 }
 
 impl Home {
     pub(super) fn memory() -> Self {
-        Self { location: Location::from(&MemoryFile::default()), directory: TempDir::new().unwrap() }
+        let (directory, format) = (TempDir::new().unwrap(), Format::default());
+        Self { location: Location::from(&MemoryFile::default()), directory, format }
     }
 
     pub(super) fn file() -> Self {
-        let directory = TempDir::new().unwrap();
-        Self { location: directory.path().join("layer.dbhd").into(), directory }
+        let (directory, format) = (TempDir::new().unwrap(), Format::default());
+        Self { location: directory.path().join("layer.dbhd").into(), directory, format }
     }
 
-    pub(super) fn both() -> [Self; 2] {
-        [Self::memory(), Self::file()]
+    /// The same place, for new files of that format.
+    pub(super) fn of(self, format: Format) -> Self {
+        Self { format, ..self }
+    }
+
+    /// A file in the format of the original.
+    pub(super) fn original() -> Self {
+        Self::file().of(Format::Original)
+    }
+
+    /// In memory and in a file, in each format.
+    pub(super) fn each() -> impl Iterator<Item = Self> {
+        FORMATS.into_iter().flat_map(|format| [Self::memory().of(format), Self::file().of(format)])
+    }
+
+    /// A file in each format.
+    pub(super) fn files() -> impl Iterator<Item = Self> {
+        FORMATS.into_iter().map(|format| Self::file().of(format))
+    }
+
+    fn options(&self) -> Options {
+        Options { format: self.format, ..Options::default() }
     }
 
     pub(super) fn location(&self) -> Location {
@@ -107,12 +141,12 @@ impl Home {
     }
 
     pub(super) fn try_create(&self, geometry: Geometry, existing: Existing) -> Result<SqliteDiskLayer> {
-        SqliteDiskLayer::create(self.location.clone(), format(geometry), existing, &Options::default())
+        SqliteDiskLayer::create(self.location.clone(), format(geometry), existing, &self.options())
     }
 
     /// What becomes a differencing layer when it is stacked.
     pub(super) fn diff(&self) -> LayerConfiguration {
-        let (format, options) = (IncompleteFormatParams::default(), Options::default());
+        let (format, options) = (IncompleteFormatParams::default(), self.options());
         LayerConfiguration::new(FormatOnAttachSqliteDiskLayer::new(
             self.location.clone(),
             format,

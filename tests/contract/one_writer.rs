@@ -17,7 +17,7 @@ fn closed() -> Home {
 
 #[test]
 fn rule_21_a_writer_excludes_writers_and_readers_in_this_process() {
-    for home in Home::both() {
+    for home in Home::each() {
         let writer = home.create(disk_of(4));
         refused(home.try_open(Mode::ReadWrite), ErrorKind::Busy);
         refused(home.try_open(Mode::ReadOnly), ErrorKind::Busy);

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use disklayer_sqlite::error::{Error, ErrorKind};
-use disklayer_sqlite::layer::{LayerIo, Mode};
+use disklayer_sqlite::layer::{Format, LayerIo, Mode};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
-use super::media::{Home, disk_of, look, refused, write};
+use super::media::{FORMATS, Home, disk_of, look, refused, write};
 
 /// Every byte of a database, its log included; a log that is missing is as good as an empty one.
 pub(super) fn bytes_of(path: &Path) -> [Vec<u8>; 2] {
@@ -17,8 +17,8 @@ pub(super) fn bytes_of(path: &Path) -> [Vec<u8>; 2] {
 }
 
 /// A layer of 8 sectors with a few of them, closed.
-pub(super) fn sound() -> Home {
-    let home = Home::file();
+pub(super) fn sound(format: Format) -> Home {
+    let home = Home::file().of(format);
     let layer = home.create(disk_of(8));
     write(&layer, 1, 1, 3);
     write(&layer, 4, 0, 1);
@@ -33,8 +33,26 @@ pub(super) enum Into {
     Log,
 }
 
+/// The formats that have the tables that `sql` speaks of.
+pub(super) fn formats_of(sql: &str) -> impl Iterator<Item = Format> {
+    let speaks_of = |words: &[&str]| words.iter().any(|word| sql.contains(word));
+    let (old, new) = (speaks_of(&["sectors"]), speaks_of(&["clusters", "zeros"]));
+    assert!(!(old && new), "{sql}");
+    FORMATS.into_iter().filter(move |format| match format {
+        Format::Original => !new,
+        _ => !old,
+    })
+}
+
+/// Something done to a file of the only format that has the tables for it.
 pub(super) fn damaged(sql: &str, into: Into) -> Home {
-    let home = sound();
+    let formats: Vec<_> = formats_of(sql).collect();
+    assert_eq!(formats.len(), 1, "{sql}");
+    damaged_of(formats[0], sql, into)
+}
+
+pub(super) fn damaged_of(format: Format, sql: &str, into: Into) -> Home {
+    let home = sound(format);
     let conn = Connection::open(home.path()).unwrap();
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, matches!(into, Into::Log)).unwrap();
     conn.execute_batch(sql).unwrap_or_else(|e| panic!("{sql}: {e}"));
@@ -58,11 +76,11 @@ pub(super) fn refuses(home: &Home, kind: ErrorKind) -> Error {
     refusal(Mode::ReadWrite)
 }
 
-/// The damage, in a file and in a log, is refused as one that ends in `kind`.
+/// The damage, in a file and in a log, of each format that it can be done to, is refused as one that ends in `kind`.
 #[track_caller]
 pub(super) fn refuses_sql(sql: &str, kind: ErrorKind) {
-    for into in [Into::File, Into::Log] {
-        let error = refuses(&damaged(sql, into), kind);
+    for (format, into) in formats_of(sql).flat_map(|format| [(format, Into::File), (format, Into::Log)]) {
+        let error = refuses(&damaged_of(format, sql, into), kind);
         assert!(error.to_string().contains("layer.dbhd"), "{error}");
     }
 }
@@ -193,8 +211,12 @@ fn rule_19_the_schema_is_judged_by_its_columns_and_not_by_its_text() {
 #[test]
 fn rule_19_metadata_that_says_nothing_sensible_is_damage() {
     let meta = |count: &str, size: &str| {
-        format!(r#"'{{"logically_read_only":false,"sector_count":{count},"sector_size":{size}}}'"#)
+        let sizes = r#""block_size":4096,"cluster_size":32768"#;
+        format!(r#"'{{"logically_read_only":false,"sector_count":{count},"sector_size":{size},{sizes}}}'"#)
     };
+    FORMATS.iter().for_each(|format| {
+        damaged_of(*format, &format!("UPDATE meta SET metadata = {}", meta("8", "512")), Into::File).open();
+    });
     let sizes = ["0", "1", "3", "256", "1000", "131072", "4294967808", "-512", "512.5", "\"512\"", "null"];
     let counts = ["0", "-1", "9223372036854775808", "18014398509481984", "18446744073709551616", "1e3", "null", "[]"];
     let wrong = sizes.iter().map(|size| meta("8", size)).chain(counts.iter().map(|count| meta(count, "512")));
@@ -202,7 +224,10 @@ fn rule_19_metadata_that_says_nothing_sensible_is_damage() {
     let deep = "'".to_owned() + &"[".repeat(60_000) + "'";
     let long = format!("{} || printf('%.*c', 100000, ' ')", meta("8", "512"));
     for value in wrong.chain(text.map(str::to_owned)).chain([deep, long]) {
-        refuses(&damaged(&format!("UPDATE meta SET metadata = {value}"), Into::File), ErrorKind::Corrupt);
+        for format in FORMATS {
+            let home = damaged_of(format, &format!("UPDATE meta SET metadata = {value}"), Into::File);
+            refuses(&home, ErrorKind::Corrupt);
+        }
     }
     refuses_sql("DELETE FROM meta", ErrorKind::Corrupt);
     refuses_sql("INSERT INTO meta SELECT metadata FROM meta", ErrorKind::Corrupt);
@@ -228,7 +253,7 @@ fn rule_19_a_sector_outside_the_disk_is_damage() {
 
 #[test]
 fn rule_19_a_format_from_the_future_is_too_new() {
-    for version in [1, 7, i32::MAX, -1] {
+    for version in [2, 7, i32::MAX, -1] {
         refuses_sql(&format!("PRAGMA user_version={version}"), ErrorKind::TooNew);
     }
 }

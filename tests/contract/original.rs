@@ -103,7 +103,7 @@ fn rule_22_a_file_of_the_original_gets_its_identity_with_its_first_write() {
 
 #[test]
 fn rule_22_a_file_made_here_is_one_of_the_original_with_a_table_more() {
-    let home = Home::file();
+    let home = Home::original();
     let layer = home.create(disk_of(8));
     write(&layer, 0, 1, 2);
     write(&layer, 5, 0, 1);
@@ -116,7 +116,7 @@ fn rule_22_a_file_made_here_is_one_of_the_original_with_a_table_more() {
 
 #[test]
 fn rule_22_what_the_original_writes_into_a_file_made_here_is_read() {
-    let home = Home::file();
+    let home = Home::original();
     home.create(disk_of(8)).close().unwrap();
     let conn = Connection::open(home.path()).unwrap();
     conn.execute("INSERT OR REPLACE INTO sectors (sector, data) VALUES (2, ?1)", [vec![6; 512]]).unwrap();
@@ -127,11 +127,12 @@ fn rule_22_what_the_original_writes_into_a_file_made_here_is_read() {
 
 #[test]
 fn rule_22_a_file_says_which_format_it_has() {
-    let home = Home::file();
-    home.create(disk_of(8)).close().unwrap();
-    let header = std::fs::read(home.path()).unwrap();
-    // Places of user_version and application_id in the header of a SQLite file.
-    assert_eq!((&header[60..64], &header[68..72]), ([0; 4].as_slice(), b"dbhd".as_slice()));
+    for (home, version) in Home::files().zip([1, 0]) {
+        home.create(disk_of(8)).close().unwrap();
+        let header = std::fs::read(home.path()).unwrap();
+        // Places of user_version and application_id in the header of a SQLite file.
+        assert_eq!((&header[60..64], &header[68..72]), ([0, 0, 0, version].as_slice(), b"dbhd".as_slice()));
+    }
 }
 
 #[test]

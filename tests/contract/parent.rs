@@ -41,7 +41,7 @@ fn identity(layer: &dyn LayerIo) -> Identity {
 
 #[test]
 fn rule_14_the_generation_changes_before_the_first_write_after_each_open() {
-    for home in Home::both() {
+    for home in Home::each() {
         let created = home.create(disk_of(4));
         let mut seen = vec![identity(&created)];
         drop(created);
@@ -63,7 +63,7 @@ fn rule_14_the_generation_changes_before_the_first_write_after_each_open() {
 
 #[test]
 fn rule_14_unmap_and_clear_begin_a_generation_and_reading_does_not() {
-    for home in Home::both() {
+    for home in Home::each() {
         drop(home.create(disk_of(4)));
         let layer = home.open();
         let before = identity(&layer);

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use disklayer_sqlite::fault::{self, Fault};
 use disklayer_sqlite::harness::kills::{Deaths, Life, Series};
-use disklayer_sqlite::layer::{LayerIo, Mode, Options, SqliteDiskLayer};
+use disklayer_sqlite::layer::{Format, LayerIo, Mode, Options, SqliteDiskLayer};
 
 use tempfile::TempDir;
 
 use super::child::{Child, command, say};
-use super::media::{Home, disk_of, show, stack, write};
+use super::media::{FORMATS, Home, disk_of, show, stack, write};
 use super::spy::{Call, Spy};
 
 /// The child of a series: a life, with a mistake in it or none. `seed number` or `seed number Mistake`.
@@ -33,10 +33,10 @@ fn quick_directory() -> TempDir {
 }
 
 /// Kills the lives of a series one after another; `mistake` follows the life in what the child is told.
-fn kill_all(seed: u64, kills: u64, mistake: &str) -> Result<Deaths, String> {
+fn kill_all(format: Format, seed: u64, kills: u64, mistake: &str) -> Result<Deaths, String> {
     let home = quick_directory();
     let place = home.path().join("layer.dbhd");
-    let mut series = Series::new(&place).unwrap();
+    let mut series = Series::new(&place, format).unwrap();
     let mut deaths = Deaths::default();
     for number in 0..kills {
         let life = Life { seed, number };
@@ -50,7 +50,8 @@ fn kill_all(seed: u64, kills: u64, mistake: &str) -> Result<Deaths, String> {
 fn rule_17_a_child_is_killed_hundreds_of_times_and_leaves_a_prefix_of_what_it_did() {
     let mut deaths = Deaths::default();
     for seed in 0..4 {
-        deaths.add(&kill_all(seed, 100, "").unwrap_or_else(|wrong| panic!("{wrong}")));
+        let format = FORMATS[seed as usize % FORMATS.len()];
+        deaths.add(&kill_all(format, seed, 100, "").unwrap_or_else(|wrong| panic!("{wrong}")));
     }
     println!("{deaths:?}");
     // What the kills must have met to mean anything.
@@ -75,7 +76,9 @@ fn rule_17_the_kills_find_a_layer_that_keeps_less_than_it_says() {
         Fault::UnmapForgets,
     ];
     for fault in mistakes {
-        let found = kill_all(0, 100, &format!("{fault:?}"));
+        // Where each is planted.
+        let format = if fault == Fault::UnmapForgets { Format::Original } else { Format::default() };
+        let found = kill_all(format, 0, 100, &format!("{fault:?}"));
         let wrong = found.err().unwrap_or_else(|| panic!("{fault:?} was not found"));
         println!("{fault:?}: {wrong}\n");
     }

@@ -38,7 +38,7 @@ fn rule_13_a_read_only_disk_keeps_its_layers() {
 
 #[test]
 fn rule_13_a_layer_opened_for_reading_refuses_changes_and_says_so() {
-    for home in Home::both() {
+    for home in Home::each() {
         let layer = home.create(disk_of(4));
         write(&layer, 0, 1, 2);
         layer.close().unwrap();

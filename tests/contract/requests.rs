@@ -122,7 +122,7 @@ fn rule_01_no_other_size_makes_a_disk() {
     for len in [0, 1, 511, 513, i64::MAX as u64, 1 << 63, u64::MAX] {
         refused(Geometry::from_len(len, 512), ErrorKind::InvalidGeometry);
         let format = FormatParams { logically_read_only: false, len, sector_size: 512 };
-        for home in Home::both() {
+        for home in Home::each() {
             let created = SqliteDiskLayer::create(home.path(), format, Existing::Keep, &Options::default());
             refused(created, ErrorKind::InvalidGeometry);
             assert!(!home.path().exists());
@@ -154,7 +154,7 @@ fn rule_02_a_request_of_no_sectors_succeeds_up_to_the_end_and_changes_nothing() 
 
 #[test]
 fn rule_02_a_request_of_no_sectors_does_not_begin_a_new_generation() {
-    for home in Home::both() {
+    for home in Home::each() {
         home.create(disk_of(5)).close().unwrap();
         let layer = home.open();
         let before = layer.metadata().identity;
@@ -186,7 +186,7 @@ fn each_read_only(claim: impl Fn(&str, &dyn LayerIo)) {
     let geometry = disk_of(4);
     claim("logically read-only RAM", &RamDiskLayer::new(geometry, Access::LogicallyReadOnly));
     claim("read-only RAM", &RamDiskLayer::new(geometry, Access::ReadOnly));
-    for home in Home::both() {
+    for home in Home::each() {
         home.create(geometry).close().unwrap();
         claim("read-only SQLite", &home.try_open(Mode::ReadOnly).unwrap());
     }

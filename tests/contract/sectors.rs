@@ -76,7 +76,7 @@ fn rule_05_a_write_of_zeros_hides_what_is_below() {
         write(layer, 0, 0, 1);
         assert_eq!(look(layer, 0..2), [Some(0), None], "{name}");
     });
-    for home in Home::both() {
+    for home in Home::each() {
         let disk = stack(&[std::sync::Arc::new(home.create(disk_of(4))), full_ram(disk_of(4), 9)]);
         write(&disk, 1, 0, 2);
         assert_eq!(show(&disk, 0..4), [9, 0, 0, 9]);
@@ -101,7 +101,7 @@ fn rule_05_a_sector_of_zeros_but_for_one_byte_is_kept() {
 
 /// A layer whose file cannot store sector 5: the columns are right, and a constraint fails.
 fn without_sector_five() -> Home {
-    let home = Home::file();
+    let home = Home::original();
     home.create(disk_of(16)).close().unwrap();
     let conn = Connection::open(home.path()).unwrap();
     let sql =
@@ -152,7 +152,7 @@ fn rule_07_a_fill_with_zeros_makes_sectors_present() {
 
 #[test]
 fn rule_07_a_fill_survives_reopening_and_is_no_change() {
-    for home in Home::both() {
+    for home in Home::each() {
         let layer = home.create(disk_of(4));
         let identity = layer.metadata().identity;
         layer.write_no_overwrite(1, &bytes(&layer, 7, 2)).unwrap();

@@ -33,7 +33,7 @@ fn rule_10_a_layer_is_visible_up_to_the_smallest_size_above_it() {
 
 #[test]
 fn rule_10_hidden_sectors_appear_after_nothing_that_the_stack_does() {
-    for home in Home::both() {
+    for home in Home::each() {
         let bottom = full_ram(disk_of(8), 9);
         let disk = stack(&[Arc::new(home.create(disk_of(8))), ram(disk_of(4)), bottom.clone()]);
         let expected = [9, 9, 9, 9, 0, 0, 0, 0];

@@ -49,7 +49,7 @@ fn rule_23_every_layer_and_a_stack_are_shared_by_threads() {
 
 #[test]
 fn rule_23_a_stack_with_caches_and_write_through_is_shared_by_threads() {
-    for home in Home::both() {
+    for home in Home::each() {
         let layer: Arc<dyn LayerIo> = Arc::new(home.create(disk_of(100)));
         let both = LayerConfiguration { read_cache: true, ..through(&ram(disk_of(100))) };
         let layers = vec![both, through(&layer), plain(&full_ram(disk_of(100), 9))];
@@ -81,7 +81,7 @@ fn rule_23_a_read_that_begins_after_a_write_returned_sees_it() {
 
 #[test]
 fn rule_23_flushes_and_closing_come_from_any_thread() {
-    for home in Home::both() {
+    for home in Home::each() {
         let layer = home.create(disk_of(64));
         std::thread::scope(|threads| {
             for thread in 0..4 {

@@ -9,8 +9,8 @@ use disklayer_sqlite::stack::{DiskAccess, LayerConfiguration, LayeredDisk};
 use rusqlite::Connection;
 
 use super::media::{
-    Home, bytes, disk_of, each_layer, each_sparse_layer, format, full_ram, look, plain, ram, refused, show, stack,
-    write,
+    FORMATS, Home, bytes, disk_of, each_layer, each_sparse_layer, format, full_ram, look, plain, ram, refused, show,
+    stack, write,
 };
 
 #[test]
@@ -32,7 +32,7 @@ fn rule_06_unmap_hides_the_layer_below() {
         layer.unmap(0, 3, Below::Something).unwrap();
         assert_eq!(look(layer, 0..4), [Some(0), Some(0), Some(0), None], "{name}");
     });
-    for home in Home::both() {
+    for home in Home::each() {
         let disk = stack(&[Arc::new(home.create(disk_of(8))), full_ram(disk_of(8), 9)]);
         write(&disk, 3, 3, 1);
         disk.unmap(2, 4).unwrap();
@@ -42,7 +42,7 @@ fn rule_06_unmap_hides_the_layer_below() {
 
 #[test]
 fn rule_06_unmap_hides_the_layer_below_after_reopening_too() {
-    for home in Home::both() {
+    for home in Home::each() {
         let base = full_ram(disk_of(8), 9);
         let disk = stack(&[Arc::new(home.create(disk_of(8))), base.clone()]);
         disk.unmap(2, 4).unwrap();
@@ -60,7 +60,7 @@ fn rule_06_where_nothing_is_below_unmap_may_forget() {
         assert_eq!(look(layer, 0..2), [Some(1), None], "{name}");
         assert_eq!(look(layer, 6..8), [None, Some(1)], "{name}");
     });
-    for home in Home::both() {
+    for home in Home::each() {
         let disk = stack(&[Arc::new(home.create(disk_of(8)))]);
         write(&disk, 0, 1, 8);
         disk.unmap(1, 6).unwrap();
@@ -71,7 +71,7 @@ fn rule_06_where_nothing_is_below_unmap_may_forget() {
 
 #[test]
 fn rule_06_an_unmap_that_straddles_the_end_of_the_lower_layer_hides_its_last_sectors() {
-    for home in Home::both() {
+    for home in Home::each() {
         let disk = stack(&[Arc::new(home.create(disk_of(8))), full_ram(disk_of(4), 9)]);
         write(&disk, 0, 1, 8);
         disk.unmap(2, 6).unwrap();
@@ -107,7 +107,7 @@ fn rule_06_bytes_around_an_unmapped_sector_that_is_no_page_of_the_file_stay() {
 
 #[test]
 fn rule_08_an_error_names_what_failed_on_which_layer_at_which_sector() {
-    let home = Home::file();
+    let home = Home::original();
     home.create(disk_of(8)).close().unwrap();
     let conn = Connection::open(home.path()).unwrap();
     conn.execute("INSERT INTO sectors VALUES (5, x'0102')", []).unwrap();
@@ -134,19 +134,21 @@ fn rule_08_a_file_that_cannot_be_opened_is_named() {
 fn rule_08_counting_dirty_bytes_survives_the_largest_requests() {
     let geometry = disk_of(i64::MAX as u64 / 512);
     let options = Options { dirty_limit: u64::MAX, ..Options::default() };
-    let file = MemoryFile::default();
-    let layer = SqliteDiskLayer::create(&file, format(geometry), Existing::Keep, &options).unwrap();
-    for _ in 0..3 {
-        layer.unmap(0, geometry.sector_count(), Below::Nothing).unwrap();
+    for stored in FORMATS {
+        let (file, options) = (MemoryFile::default(), Options { format: stored, ..options.clone() });
+        let layer = SqliteDiskLayer::create(&file, format(geometry), Existing::Keep, &options).unwrap();
+        for _ in 0..3 {
+            layer.unmap(0, geometry.sector_count(), Below::Nothing).unwrap();
+        }
+        write(&layer, 7, 7, 1);
+        layer.flush().unwrap();
+        assert_eq!(look(&layer, 6..8), [None, Some(7)]);
     }
-    write(&layer, 7, 7, 1);
-    layer.flush().unwrap();
-    assert_eq!(look(&layer, 6..8), [None, Some(7)]);
 }
 
 #[test]
 fn rule_08_a_closed_layer_refuses_with_a_reason() {
-    for home in Home::both() {
+    for home in Home::each() {
         let disk = LayeredDisk::new(vec![plain(&ram(disk_of(4))), home_layer(&home)], DiskAccess::Writable).unwrap();
         disk.layer(1).unwrap().close().unwrap();
         let error = refused(disk.read(0, &mut [0; 512]), ErrorKind::Failed);
@@ -166,7 +168,7 @@ fn home_layer(home: &Home) -> LayerConfiguration {
 #[test]
 fn rule_08_a_panic_in_the_callers_code_spoils_one_layer_until_it_is_reopened() {
     use std::panic::{AssertUnwindSafe, catch_unwind};
-    for home in Home::both() {
+    for home in Home::each() {
         home.create(disk_of(4)).close().unwrap();
         let options = Options { identities: Some(Arc::new(|| panic!("on purpose"))), ..Options::default() };
         let layer = home.open_with(&options);

@@ -17,7 +17,7 @@ fn disk_through(layers: [&Arc<dyn LayerIo>; 3]) -> LayeredDisk {
 
 #[test]
 fn rule_12_every_layer_gets_every_byte_zeros_and_unmaps_too() {
-    for home in Home::both() {
+    for home in Home::each() {
         let [top, bottom] = [ram(disk_of(8)), ram(disk_of(8))];
         let middle: Arc<dyn LayerIo> = Arc::new(home.create(disk_of(8)));
         let layers = [&top, &middle, &bottom];

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use disklayer_sqlite::error::{Error, Result};
 use disklayer_sqlite::harness::kills::{Deaths, Life, Series};
+use disklayer_sqlite::layer::Format;
 use indicatif::ProgressBar;
 use serde::Serialize;
 
@@ -107,7 +108,9 @@ impl Hunt<'_> {
         deaths: &mut Deaths,
         bar: &ProgressBar,
     ) -> Result<Option<String>> {
-        let mut series = Series::new(place)?;
+        // One series in each format, and so on.
+        let format = if (lives.start / SERIES).is_multiple_of(2) { Format::default() } else { Format::Original };
+        let mut series = Series::new(place, format)?;
         for number in lives {
             if interrupt::requested() {
                 break;

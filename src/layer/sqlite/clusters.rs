@@ -17,6 +17,7 @@ use super::blob::{Blob, Use};
 use super::database::sql_error;
 use super::layout::{Change, Layout, Undo, execute, is_zero, prepare};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault::{Fault, planted};
 use crate::layer::{Below, SectorMarker};
 
 mod bulk;
@@ -177,7 +178,7 @@ impl Layout for Clusters {
             }
             next = cluster + 1;
         }
-        match next < touched.end {
+        match next < touched.end && !planted(Fault::ZerosBehindRowsNotRead) {
             true => self.read_zeros(conn, next..touched.end, &range, buf, marker),
             false => Ok(()),
         }
@@ -192,12 +193,15 @@ impl Layout for Clusters {
     }
 
     fn unmap(&self, conn: &Connection, range: Range<u64>, below: Below) -> Result<()> {
+        let missed = u64::from(planted(Fault::UnmapMissesLast) && range.end - range.start > 1);
+        let range = range.start..range.end - missed;
         let patch = match below {
             Below::Something => Patch::Zeros,
             Below::Nothing => Patch::Absent,
         };
         let (touched, whole) = (self.shape.touched(&range), self.shape.covered(&range));
         let last = (touched.end - touched.start > 1).then_some(touched.end - 1);
+        let last = last.filter(|_| !planted(Fault::UnmapForgetsRightEdge) || whole.is_empty());
         for cluster in [Some(touched.start), last].into_iter().flatten().filter(|cluster| !whole.contains(cluster)) {
             self.patch(conn, cluster, Known::Nothing, bits(self.shape.part(&range, cluster)), Over::All, patch)?;
         }
@@ -218,12 +222,16 @@ impl Layout for Clusters {
 
     fn zeroed_until(&self, conn: &Connection, sector: u64) -> Result<u64> {
         let cluster = self.shape.cluster_of(sector);
-        let extent = zeros::next(conn, cluster)?.filter(|extent| extent.start <= cluster);
+        let covers = |extent: &Range<u64>| extent.start <= cluster || planted(Fault::NextZerosTakenForThese);
+        let extent = zeros::next(conn, cluster)?.filter(covers);
         Ok(extent.map_or(sector, |extent| self.shape.sectors_of(&extent).end))
     }
 
     fn clear(&self, conn: &Connection) -> Result<()> {
         execute(&mut prepare(conn, "DELETE FROM clusters")?, [])?;
+        if planted(Fault::ClearKeepsExtents) {
+            return Ok(());
+        }
         execute(&mut prepare(conn, "DELETE FROM zeros")?, []).map(drop)
     }
 

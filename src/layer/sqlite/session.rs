@@ -378,7 +378,9 @@ impl Session {
 
     /// Begins, ends or divides a transaction.
     fn execute(&self, sql: &str) -> Result<()> {
-        self.layout.let_go();
+        if !(planted(Fault::BlobKeptOverCommit) && sql == "COMMIT") {
+            self.layout.let_go();
+        }
         let failed = |e| sql_error(sql, e);
         self.database.conn.prepare_cached(sql).and_then(|mut s| s.execute([])).map(drop).map_err(failed)
     }

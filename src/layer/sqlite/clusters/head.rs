@@ -1,6 +1,7 @@
 //! The head of a cluster: which sectors it has, which blocks are stored, and the last bytes of each.
 
 use super::shape::Shape;
+use crate::fault::{Fault, planted};
 
 /// Bytes of the head that mean something; what follows them up to [`Shape::head`] is zero.
 pub(in crate::layer::sqlite) const LEN: usize = 96;
@@ -79,10 +80,10 @@ impl Head {
 
     /// Gives each block with bytes a place, of which there are enough.
     pub(in crate::layer::sqlite) fn take_places(&mut self, shape: &Shape) {
-        let mut free = (1..).filter({
-            let taken = self.places;
-            move |place| !taken.contains(place)
-        });
+        let taken = self.places;
+        let count = taken.iter().filter(|place| **place > 0).count() as u8;
+        let first = if planted(Fault::PlaceTakenTwice) { count + 1 } else { 1 };
+        let mut free = (first..).filter(move |place| planted(Fault::PlaceTakenTwice) || !taken.contains(place));
         for block in 0..shape.blocks() {
             if self.places[block] == 0 && self.data & shape.sectors_in(block) != 0 {
                 self.places[block] = free.next().unwrap_or(0);

@@ -43,7 +43,8 @@ impl Clusters {
                 blob.read(chunk, self.shape.chunk_at(place) + bytes.start)?;
             }
             if !tail.is_empty() {
-                tail.copy_from_slice(&head.tails[usize::from(place) - 1][TAIL - tail.len()..]);
+                let at = if planted(Fault::BlockTailOfItsNumber) { block } else { usize::from(place) - 1 };
+                tail.copy_from_slice(&head.tails[at][TAIL - tail.len()..]);
             }
         }
         Ok(())
@@ -102,13 +103,19 @@ impl Clusters {
             }
         }
         let is_zeroed = !zeros::within(conn, cluster..cluster + 1)?.is_empty();
-        let old = if is_zeroed { Head::zeroed(self.shape.sectors(cluster)) } else { Head::default() };
-        let mask = if over == Over::AbsentOnly { mask & !old.present } else { mask };
+        let old = match is_zeroed && !planted(Fault::CarvedClusterForgets) {
+            true => Head::zeroed(self.shape.sectors(cluster)),
+            false => Head::default(),
+        };
+        let mask = match over {
+            Over::AbsentOnly if !planted(Fault::FillCoversZeroedCluster) => mask & !old.present,
+            _ => mask,
+        };
         let (new, room) = self.patched(&old, mask, &patch, 0);
         if new == old {
             return Ok(());
         }
-        if is_zeroed {
+        if is_zeroed && !planted(Fault::ExtentNotCarved) {
             zeros::remove(conn, cluster..cluster + 1)?;
         }
         self.put(conn, cluster, (&old, &[]), new, mask, room, &patch)
@@ -117,7 +124,9 @@ impl Clusters {
     /// The head after a patch, with no place for blocks that are new; and for how many blocks its row is to have room.
     fn patched(&self, old: &Head, mask: u64, patch: &Patch<'_>, room: usize) -> (Head, usize) {
         let mut new = *old;
-        new.data &= !mask;
+        if !(planted(Fault::ZeroedSectorKeepsBytes) && matches!(patch, Patch::Zeros)) {
+            new.data &= !mask;
+        }
         match patch {
             Patch::Absent => new.present &= !mask,
             Patch::Zeros => new.present |= mask,
@@ -148,7 +157,11 @@ impl Clusters {
                 self.write_run(&mut new, &run, &data[at(run.start)..at(run.end)], |chunk, at| blob.write(chunk, at))?;
             }
         }
-        match new == old {
+        let is_same = match planted(Fault::HeadNotRewritten) {
+            false => new == old,
+            true => Head { present: old.present, data: old.data, ..new } == old,
+        };
+        match is_same {
             true => Ok(()),
             false => blob.write(&new.encode(), 0),
         }
@@ -171,7 +184,9 @@ impl Clusters {
             if !chunk.is_empty() {
                 write(chunk, self.shape.chunk_at(place) + bytes.start)?;
             }
-            head.tails[usize::from(place) - 1][TAIL - tail.len()..].copy_from_slice(tail);
+            if !planted(Fault::BlockTailNotWritten) {
+                head.tails[usize::from(place) - 1][TAIL - tail.len()..].copy_from_slice(tail);
+            }
         }
         Ok(())
     }
@@ -189,7 +204,9 @@ impl Clusters {
         patch: &Patch<'_>,
     ) -> Result<()> {
         if new.present == 0 || self.is_all_zero(cluster, &new) {
-            execute(&mut prepare(conn, "DELETE FROM clusters WHERE cluster = ?1")?, params![cluster as i64])?;
+            if !(planted(Fault::ZeroedClusterKeepsRow) && new.present != 0) {
+                execute(&mut prepare(conn, "DELETE FROM clusters WHERE cluster = ?1")?, params![cluster as i64])?;
+            }
             return match new.present {
                 0 => Ok(()),
                 _ => zeros::add(conn, cluster..cluster + 1),
@@ -200,7 +217,8 @@ impl Clusters {
         let mut bytes = vec![0; self.shape.row(room)];
         for block in 0..self.shape.blocks() {
             let (from, to) = (new.places[block], head.places[block]);
-            if from > 0 && to > 0 {
+            let is_lost = planted(Fault::GrownRowLosesLastBlock) && new.places.iter().max() == Some(&from);
+            if from > 0 && to > 0 && !is_lost {
                 let from_at = self.shape.chunk_at(from);
                 let chunk = &old_bytes[from_at..from_at + self.shape.chunk()];
                 let to_at = self.shape.chunk_at(to);

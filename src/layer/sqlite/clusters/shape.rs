@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::head::{BLOCKS, LEN, TAIL};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault::{Fault, planted};
 use crate::geometry::Geometry;
 
 /// The smallest and largest block, in bytes.
@@ -134,7 +135,7 @@ impl Shape {
 
     /// The sectors of a run of clusters.
     pub(in crate::layer::sqlite) fn sectors_of(&self, clusters: &Range<u64>) -> Range<u64> {
-        let end = match clusters.end >= self.clusters() {
+        let end = match clusters.end >= self.clusters() && !planted(Fault::LastClusterTakenForFull) {
             true => self.sector_count,
             false => self.first_sector(clusters.end),
         };
@@ -143,7 +144,10 @@ impl Shape {
 
     /// A bit for each sector of a cluster; the last one may have fewer.
     pub(in crate::layer::sqlite) fn sectors(&self, cluster: u64) -> u64 {
-        let count = self.per_cluster().min(self.sector_count - self.first_sector(cluster));
+        let count = match planted(Fault::LastClusterTakenForFull) {
+            false => self.per_cluster().min(self.sector_count - self.first_sector(cluster)),
+            true => self.per_cluster(),
+        };
         bits(0..count)
     }
 
@@ -160,7 +164,11 @@ impl Shape {
     ) -> impl Iterator<Item = (usize, Range<usize>)> + use<> {
         let (size, block_size) = (self.sector_size, self.block_size);
         let (start, end) = (run.start as usize * size, run.end as usize * size);
-        (start / block_size..end.div_ceil(block_size)).map(move |block| {
+        let blocks = match planted(Fault::LastPartOfRunLeftOut) && end - start > block_size {
+            false => start / block_size..end.div_ceil(block_size),
+            true => start / block_size..end / block_size,
+        };
+        blocks.map(move |block| {
             let first = block * block_size;
             (block, start.max(first) - first..end.min(first + block_size) - first)
         })

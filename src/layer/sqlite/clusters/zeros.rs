@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::super::database::sql_error;
 use super::super::layout::{execute, prepare};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault::{Fault, planted};
 
 /// The first extent that ends after `cluster`.
 pub(super) fn next(conn: &Connection, cluster: u64) -> Result<Option<Range<u64>>> {
@@ -38,7 +39,10 @@ pub(super) fn add(conn: &Connection, range: Range<u64>) -> Result<()> {
         if before.end >= end {
             return Ok(());
         }
-        start = before.start;
+        match planted(Fault::TouchingExtentsLoseOne) {
+            false => start = before.start,
+            true => delete(conn, before.start..start)?,
+        }
     }
     if let Some(last) = last_before(conn, end.saturating_add(1))?.filter(|last| last.start >= start) {
         end = end.max(last.end);
@@ -59,6 +63,7 @@ pub(super) fn remove(conn: &Connection, range: Range<u64>) -> Result<()> {
         insert(conn, before.start..range.start)?;
     }
     match last {
+        Some(_) if planted(Fault::ExtentLosesRightPart) => Ok(()),
         Some(last) => insert(conn, range.end..last.end),
         None => Ok(()),
     }
