@@ -234,6 +234,15 @@ in Scripts:
     /// Clusters: the handle on a row is kept over a commit.
     BlobKeptOverCommit,
 
+    /// Shortcut: SQLite's bytes at the start of each page stay where the tails of blocks belong.
+    ShortcutLeavesTails,
+    /// Shortcut: what has been committed to the log is read from the file.
+    ShortcutTakesLogForFile,
+    /// Shortcut: where a cluster lay is still known after it was changed.
+    ShortcutKeepsChanged,
+    /// Shortcut: where clusters lay is still known after pages were moved to give space back.
+    ShortcutKeepsMoved,
+
 in PowerCuts:
     /// Session: a flush does nothing.
     FlushDoesNothing,
@@ -325,6 +334,8 @@ in Threads:
     RowCopiedAfterUnlock,
     /// Layer: a write lets go of the lock between its first row and the others.
     WriteInTwoSteps,
+    /// Layer: who finds the session taken reads what is committed, and misses what is acknowledged and is not.
+    ReaderNotToldOfPending,
     /// Stack: writes take the lock that reads share, and go through the layers in any order.
     WritesShareTheStack,
     /// Commit: the lock is let go between copying the top and emptying it.

@@ -130,6 +130,10 @@ impl<W: BorrowMut<World>> StackSubject<W> {
         let mut options = world.borrow_mut().options();
         options.dirty_limit = shape.dirty_limit.unwrap_or(options.dirty_limit);
         (options.format, options.page_size) = (shape.format, shape.page_size);
+        if shape.page_size < Shape::PAGE_SIZE {
+            // So few pages of log that a short script has it copied.
+            options.log_limit = 24 * u64::from(shape.page_size);
+        }
         let mut parts = Vec::new();
         let mut layers = Vec::new();
         let mut below: Option<DiskLayerMetadata> = None;

@@ -22,6 +22,7 @@ use super::clusters::{Shape, TAIL};
 use super::database::Database;
 use super::format::Stored;
 use super::gate::{Anchor, LONGEST};
+use crate::fault::{Fault, planted};
 use crate::layer::SectorMarker;
 use crate::sync::RwLock;
 
@@ -118,7 +119,7 @@ impl Shortcut {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let clusters = self.shape.touched(range);
         let Some(file) = state.file.as_ref() else { return Ask::Writer };
-        if state.pending.has(&clusters) {
+        if state.pending.has(&clusters) && !planted(Fault::ReaderNotToldOfPending) {
             return Ask::Writer;
         }
         if state.touched.has(&clusters) {
@@ -173,6 +174,9 @@ impl Shortcut {
             state.touched.add(clusters);
             state.pending.add(clusters);
         });
+        if planted(Fault::ShortcutKeepsChanged) {
+            return;
+        }
         let mut known = self.known();
         match clusters.end - clusters.start < known.len() as u64 {
             true => clusters.clone().for_each(|cluster| {
@@ -184,7 +188,12 @@ impl Shortcut {
 
     /// All changes have been committed.
     pub(super) fn commit(&self) {
-        self.change(|state| state.pending = Touched::none());
+        self.change(|state| {
+            state.pending = Touched::none();
+            if planted(Fault::ShortcutTakesLogForFile) {
+                state.touched = Touched::none();
+            }
+        });
     }
 
     /// A checkpoint is about to write to the file.
@@ -203,6 +212,9 @@ impl Shortcut {
 
     /// Pages are about to be moved: nothing that is known holds.
     pub(super) fn forget(&self) {
+        if planted(Fault::ShortcutKeepsMoved) {
+            return;
+        }
         self.change(|state| (state.touched, state.pending) = (Touched::All, Touched::All));
         self.known().clear();
     }

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::fault::{Fault, planted};
 use crate::layer::SectorMarker;
 use crate::layer::sqlite::clusters::{BLOCKS, Head, Shape, TAIL, bits, runs};
 
@@ -67,7 +68,10 @@ impl Place {
             let mut to = at(run.start);
             for (block, bytes) in shape.blocks_of(&run) {
                 to += bytes.len();
-                let len = bytes.end.saturating_sub(shape.chunk().max(bytes.start));
+                let len = match planted(Fault::ShortcutLeavesTails) {
+                    false => bytes.end.saturating_sub(shape.chunk().max(bytes.start)),
+                    true => 0,
+                };
                 let tail = &head.tails[usize::from(head.places[block]) - 1];
                 buf[to - len..to].copy_from_slice(&tail[TAIL - len..]);
             }
