@@ -54,11 +54,7 @@ impl Clusters {
     fn blocks_of(&self, run: &Range<u64>) -> impl Iterator<Item = (usize, Range<usize>)> + use<> {
         let (size, block_size) = (self.shape.sector_size(), self.shape.block_size());
         let (start, end) = (run.start as usize * size, run.end as usize * size);
-        let blocks = match planted(Fault::LastPartOfRunLeftOut) && end - start > block_size {
-            false => start / block_size..end.div_ceil(block_size),
-            true => start / block_size..end / block_size,
-        };
-        blocks.map(move |block| {
+        (start / block_size..end.div_ceil(block_size)).map(move |block| {
             let first = block * block_size;
             (block, start.max(first) - first..end.min(first + block_size) - first)
         })
@@ -198,9 +194,7 @@ impl Clusters {
             if !chunk.is_empty() {
                 write(chunk, self.shape.chunk_at(place) + bytes.start)?;
             }
-            if !planted(Fault::BlockTailNotWritten) {
-                head.tails[usize::from(place) - 1][TAIL - tail.len()..].copy_from_slice(tail);
-            }
+            head.tails[usize::from(place) - 1][TAIL - tail.len()..].copy_from_slice(tail);
         }
         Ok(())
     }
@@ -231,8 +225,7 @@ impl Clusters {
         let mut bytes = vec![0; self.shape.row(room)];
         for block in 0..self.shape.blocks() {
             let (from, to) = (new.places[block], head.places[block]);
-            let is_lost = planted(Fault::GrownRowLosesLastBlock) && new.places.iter().max() == Some(&from);
-            if from > 0 && to > 0 && !is_lost {
+            if from > 0 && to > 0 {
                 let from_at = self.shape.chunk_at(from);
                 let chunk = &old_bytes[from_at..from_at + self.shape.chunk()];
                 let to_at = self.shape.chunk_at(to);
