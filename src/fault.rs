@@ -193,14 +193,10 @@ in Scripts:
     CommitBufferNotCleared,
     /// Commit: zeroed sectors of the lower layer stay zeroed.
     CommitKeepsLowerZeroes,
-    /// Clusters: the last bytes of a block, which lie in the head, are not written.
-    BlockTailNotWritten,
     /// Clusters: the last bytes of a block are read by its number instead of its place.
     BlockTailOfItsNumber,
     /// Clusters: a write in place leaves the head as it was if no block has got a place or an end.
     HeadNotRewritten,
-    /// Clusters: a row that is put anew loses the block that was stored last.
-    GrownRowLosesLastBlock,
     /// Clusters: the places that are taken are counted, and the next one is taken for free.
     PlaceTakenTwice,
     /// Clusters: an unmapped sector of a row keeps its bytes.
@@ -221,18 +217,10 @@ in Scripts:
     FillCoversZeroedCluster,
     /// Clusters: a cluster that became zeros keeps its row.
     ZeroedClusterKeepsRow,
-    /// Clusters: a long run ends with its last whole block.
-    LastPartOfRunLeftOut,
-    /// Clusters: an extent of zeros before a row is not seen by who looks for extents.
-    RowHidesExtentBefore,
-    /// Clusters: a read of several clusters ends with the last one that has a row.
-    ZerosBehindRowsNotRead,
     /// Clusters: the zeros that come next are taken for those at hand.
     NextZerosTakenForThese,
     /// Clusters: emptying a layer leaves its extents of zeros.
     ClearKeepsExtents,
-    /// Clusters: the handle on a row is kept over a commit.
-    BlobKeptOverCommit,
 
     /// Shortcut: SQLite's bytes at the start of each page stay where the tails of blocks belong.
     ShortcutLeavesTails,
@@ -288,6 +276,8 @@ in PowerCuts:
     LowerFlushFailureIgnored,
     /// Stack: a write goes on to the next layer after one has failed.
     WriteThroughGoesOn,
+    /// Clusters: the handle on a row is kept over a commit.
+    BlobKeptOverCommit,
 
 in HostileFiles:
     /// Open: whether the pages fit together is not looked at.

@@ -35,10 +35,9 @@ impl Clusters {
                 all.start.max(sector)..all.end
             });
             let row = self.next_row(conn, cluster)?;
-            let Some(row) = row.filter(|row| {
-                zeroed.as_ref().is_none_or(|zeroed| self.shape.first_sector(*row) < zeroed.start)
-                    || planted(Fault::RowHidesExtentBefore)
-            }) else {
+            let Some(row) =
+                row.filter(|row| zeroed.as_ref().is_none_or(|zeroed| self.shape.first_sector(*row) < zeroed.start))
+            else {
                 return Ok(zeroed);
             };
             if let Some(run) = self.run_of(conn, row, sector)? {

@@ -184,9 +184,7 @@ impl Clusters {
             if !chunk.is_empty() {
                 write(chunk, self.shape.chunk_at(place) + bytes.start)?;
             }
-            if !planted(Fault::BlockTailNotWritten) {
-                head.tails[usize::from(place) - 1][TAIL - tail.len()..].copy_from_slice(tail);
-            }
+            head.tails[usize::from(place) - 1][TAIL - tail.len()..].copy_from_slice(tail);
         }
         Ok(())
     }
@@ -217,8 +215,7 @@ impl Clusters {
         let mut bytes = vec![0; self.shape.row(room)];
         for block in 0..self.shape.blocks() {
             let (from, to) = (new.places[block], head.places[block]);
-            let is_lost = planted(Fault::GrownRowLosesLastBlock) && new.places.iter().max() == Some(&from);
-            if from > 0 && to > 0 && !is_lost {
+            if from > 0 && to > 0 {
                 let from_at = self.shape.chunk_at(from);
                 let chunk = &old_bytes[from_at..from_at + self.shape.chunk()];
                 let to_at = self.shape.chunk_at(to);

@@ -164,11 +164,7 @@ impl Shape {
     ) -> impl Iterator<Item = (usize, Range<usize>)> + use<> {
         let (size, block_size) = (self.sector_size, self.block_size);
         let (start, end) = (run.start as usize * size, run.end as usize * size);
-        let blocks = match planted(Fault::LastPartOfRunLeftOut) && end - start > block_size {
-            false => start / block_size..end.div_ceil(block_size),
-            true => start / block_size..end / block_size,
-        };
-        blocks.map(move |block| {
+        (start / block_size..end.div_ceil(block_size)).map(move |block| {
             let first = block * block_size;
             (block, start.max(first) - first..end.min(first + block_size) - first)
         })
