@@ -228,8 +228,6 @@ in Scripts:
     ShortcutTakesLogForFile,
     /// Shortcut: where a cluster lay is still known after it was changed.
     ShortcutKeepsChanged,
-    /// Shortcut: where clusters lay is still known after pages were moved to give space back.
-    ShortcutKeepsMoved,
 
 in PowerCuts:
     /// Session: a flush does nothing.
