@@ -73,10 +73,13 @@ pub(super) fn fits(conn: &Connection, stored: Stored) -> Result<()> {
         found.map_err(|e| sql_error("looking at the pages", e))
     };
     let misfit = look()?;
-    // Of a page that says where others belong SQLite does not tell whether it is damaged or could not be read. What is
-    // damaged stays so.
-    if misfit.contains("Failed to read ptrmap") && look()? != misfit {
-        return Err(Error::new(ErrorKind::Io, "looking at the pages, one of which could not be read"));
+    // Of a page that says where others belong, and of one that others lead to, SQLite does not tell whether it is damaged
+    // or could not be read. What is damaged stays so, also when nothing is taken from memory.
+    if ["Failed to read ptrmap", "failed to get page"].iter().any(|wordless| misfit.contains(wordless)) {
+        conn.release_memory().map_err(|e| sql_error("looking at the pages", e))?;
+        if look()? != misfit {
+            return Err(Error::new(ErrorKind::Io, "looking at the pages, one of which could not be read"));
+        }
     }
     match misfit.as_str() {
         "ok" => match stored {
