@@ -199,13 +199,16 @@ impl Runner<'_> {
         struck: Struck,
     ) -> Result<Outcome, Box<Divergence>> {
         if struck == Struck::No {
-            return self.agree(index, op, actual);
+            let outcome = self.agree(index, op, actual)?;
+            self.note_identities(index, op)?;
+            return Ok(outcome);
         }
         let reshapes = matches!(op.kind(), OpKind::Push | OpKind::Discard | OpKind::Reopen);
         let done = actual.outcome == Outcome::Done;
         let heard = matches!(actual.outcome, Outcome::Refused { kind, .. } if tells_of_failure(kind));
         if !(reshapes && heard) {
             let expected = self.oracle.apply(op, &mut self.comparer.expected).outcome;
+            self.oracle.excuse_fills();
             if !heard && actual.outcome != expected {
                 let difference = Difference::Outcome { expected, actual: actual.outcome, message: actual.message };
                 return Err(self.diverged(index, op, difference));
@@ -253,10 +256,16 @@ impl Runner<'_> {
                 let judged = self.judge_one_alive(layer, *floor, alone);
                 judged.map_err(|difference| self.diverged(index, op, difference))?;
             }
+            self.note_identities(index, op)?;
             return Ok(if done { Outcome::Done } else { Outcome::Struck });
         }
         self.open_again(index, op, &floors, When::During, Unsynced::Kept)?;
         Ok(Outcome::Struck)
+    }
+
+    /// What has been drawn is seen once before the next failure can leave open which generation it is.
+    fn note_identities(&mut self, index: usize, op: &Op) -> Result<(), Box<Divergence>> {
+        self.compare_identities().map_err(|difference| self.diverged(index, op, difference))
     }
 
     fn judge_one_alive(&mut self, layer: usize, floor: When, alone: bool) -> Result<(), Difference> {

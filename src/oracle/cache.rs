@@ -47,7 +47,7 @@ impl Oracle {
                 let cell = self.layers[from].sectors.get(sector);
                 self.layers[above].sectors.set(sector..sector + 1, cell);
             }
-            self.mark(above);
+            self.mark_fill(above, &run);
         }
     }
 }

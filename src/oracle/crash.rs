@@ -8,6 +8,7 @@
 //! and it opens again wherever it would have opened before.
 
 use std::hash::Hasher;
+use std::ops::Range;
 use std::sync::Arc;
 
 use twox_hash::XxHash3_64;
@@ -57,6 +58,10 @@ struct History {
     floor_during: usize,
     /// The state when the operation began.
     begun: usize,
+    /// What the operation has filled the layer with, each a request of its own.
+    fills: Vec<Range<u64>>,
+    /// Some of these may have failed, which nobody has been told.
+    fills_may_fail: bool,
 }
 
 #[derive(Clone)]
@@ -107,13 +112,7 @@ impl Oracle {
     /// Keeps the states of the layers from now on, this being durable.
     pub fn begin_chronicle(&mut self) {
         let states: Vec<_> = (0..self.layers.len()).map(|index| self.state(index)).collect();
-        let layers = states.into_iter().map(|state| History {
-            states: vec![Arc::new(state)],
-            floor: 0,
-            floor_during: 0,
-            begun: 0,
-        });
-        let layers: Vec<_> = layers.collect();
+        let layers: Vec<_> = states.into_iter().map(History::new).collect();
         let moment = Moment { states: vec![0; layers.len()], strangers: self.strangers() };
         self.chronicle = Some(Chronicle { layers, moments: vec![moment], ..Chronicle::default() });
     }
@@ -160,6 +159,20 @@ impl Oracle {
         chronicle.note_moment(strangers);
     }
 
+    /// Layer `index` has been filled with what a read found below.
+    pub(super) fn mark_fill(&mut self, index: usize, run: &Range<u64>) {
+        self.mark(index);
+        if let Some(chronicle) = &mut self.chronicle {
+            chronicle.layers[index].fills.push(run.clone());
+        }
+    }
+
+    /// The drive has failed: a cache that could not be filled does not have that run, and may have the next (rule 11).
+    pub fn excuse_fills(&mut self) {
+        let Some(chronicle) = &mut self.chronicle else { return };
+        chronicle.layers.iter_mut().for_each(|history| history.fills_may_fail = true);
+    }
+
     /// What has become of layer `index` up to now must be durable when the operation returns.
     pub(super) fn promise(&mut self, index: usize) {
         if let Some(chronicle) = &mut self.chronicle {
@@ -175,7 +188,7 @@ impl Oracle {
         }
         let (state, strangers) = (self.state(0), self.strangers());
         let Some(chronicle) = &mut self.chronicle else { return };
-        chronicle.layers.insert(0, History { states: vec![Arc::new(state)], floor: 0, floor_during: 0, begun: 0 });
+        chronicle.layers.insert(0, History::new(state));
         chronicle.moments.iter_mut().for_each(|moment| moment.states.insert(0, 0));
         chronicle.note_moment(strangers);
     }
@@ -196,6 +209,7 @@ impl Oracle {
         let Some(chronicle) = &mut self.chronicle else { return };
         for history in &mut chronicle.layers {
             (history.floor_during, history.begun) = (history.floor, history.states.len() - 1);
+            (history.fills, history.fills_may_fail) = (Vec::new(), false);
         }
         chronicle.floor_during = chronicle.floor;
         chronicle.changed_alone |= matches!(op.target(), Target::Layer(_)) && !matches!(op, Op::Read { .. });
@@ -244,6 +258,11 @@ pub enum Found<'a> {
 }
 
 impl History {
+    fn new(state: State) -> Self {
+        let states = vec![Arc::new(state)];
+        Self { states, floor: 0, floor_during: 0, begun: 0, fills: Vec::new(), fills_may_fail: false }
+    }
+
     fn floor(&self, when: When) -> usize {
         match when {
             When::After => self.floor,

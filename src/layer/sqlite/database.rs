@@ -56,6 +56,11 @@ impl Database {
         self.door.as_ref().and_then(|door| door.file())
     }
 
+    /// Whether the file has to be opened anew before anything can be read.
+    pub(super) fn is_broken(&self) -> bool {
+        self.door.as_ref().is_some_and(|door| door.is_broken())
+    }
+
     /// The way to the file, if it is in one.
     pub(super) fn door(&self) -> Option<Arc<Door>> {
         self.door.clone()

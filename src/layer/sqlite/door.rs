@@ -40,6 +40,14 @@ impl Door {
         }
     }
 
+    /// Whether the file has to be opened anew before anything can be read.
+    pub(super) fn is_broken(&self) -> bool {
+        match &self.way {
+            Way::Gate(gate) => gate.is_broken(),
+            Way::Open(_) => false,
+        }
+    }
+
     /// Another connection, to read what has been committed while the first one writes. It is closed before that one,
     /// which else leaves the log behind.
     pub(super) fn reader(&self) -> Result<Connection> {

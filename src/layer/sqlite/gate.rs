@@ -74,6 +74,11 @@ impl Gate {
         self.shared.anchor()
     }
 
+    /// Whether nothing can be read or written any more until the file is opened anew.
+    pub(super) fn is_broken(&self) -> bool {
+        self.shared.is_broken()
+    }
+
     /// The name by which a file is opened through the gate.
     pub(super) fn uri(&self, path: &Path) -> String {
         uri(path, &format!("{}={}", vfs::PARAMETER.to_string_lossy(), self.token))

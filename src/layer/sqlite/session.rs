@@ -134,7 +134,7 @@ impl Session {
     /// whatever statement met it: one that only reads, too.
     pub(super) fn has_lost_changes(&self) -> bool {
         let rolled_back = self.dirty > 0 && self.database.conn.is_autocommit();
-        self.has_lost_changes || rolled_back && !planted(Fault::RollbackUnnoticed)
+        self.has_lost_changes || self.database.is_broken() || rolled_back && !planted(Fault::RollbackUnnoticed)
     }
 
     pub(super) fn read(&self, range: Range<u64>, buf: &mut [u8], marker: &mut SectorMarker) -> Result<()> {

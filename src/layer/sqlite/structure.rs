@@ -73,11 +73,13 @@ pub(super) fn fits(conn: &Connection, stored: Stored) -> Result<()> {
         found.map_err(|e| sql_error("looking at the pages", e))
     };
     let misfit = look()?;
-    // Of a page that says where others belong SQLite does not tell whether it is damaged or could not be read. What is
-    // damaged stays so, and a drive that goes on failing says so of other pages, once they are forgotten.
-    if misfit.contains("Failed to read ptrmap") {
-        conn.execute_batch("PRAGMA shrink_memory; SELECT count(*) FROM sqlite_schema; SELECT count(*) FROM meta")
-            .map_err(|e| sql_error("looking at the pages again", e))?;
+    // Of a page that says where others belong, and of one that others lead to, SQLite does not tell whether it is damaged
+    // or could not be read. What is damaged stays so, also when nothing is taken from memory; and a drive that goes on
+    // failing says so of other pages.
+    if ["Failed to read ptrmap", "failed to get page"].iter().any(|wordless| misfit.contains(wordless)) {
+        let failed = |e| sql_error("looking at the pages again", e);
+        conn.release_memory().map_err(failed)?;
+        conn.execute_batch("SELECT count(*) FROM sqlite_schema; SELECT count(*) FROM meta").map_err(failed)?;
         if look()? != misfit {
             return Err(Error::new(ErrorKind::Io, "looking at the pages, one of which could not be read"));
         }

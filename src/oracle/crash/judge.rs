@@ -18,11 +18,30 @@ impl Oracle {
     }
 
     /// The states in which layer `index` may be, and which hold what survived; the latest first.
-    pub fn recognise(&self, index: usize, when: When, survivor: &Survivor<'_>) -> Vec<usize> {
+    pub fn recognise(&mut self, index: usize, when: When, survivor: &Survivor<'_>) -> Vec<usize> {
+        self.leave_out_fills(index, survivor);
         let Some(chronicle) = &self.chronicle else { return Vec::new() };
         let history = &chronicle.layers[index];
         let wanted = hash(survivor.bytes, survivor.present);
         history.permitted(when).rev().filter(|&at| history.states[at].hash == wanted).collect()
+    }
+
+    /// If fills may have failed: the state that has those which survived as a whole, each of which it has wholly.
+    fn leave_out_fills(&mut self, index: usize, survivor: &Survivor<'_>) {
+        let Some(chronicle) = &self.chronicle else { return };
+        let history = &chronicle.layers[index];
+        if !history.fills_may_fail {
+            return;
+        }
+        let (begun, last) = (&history.states[history.begun], &history.states[history.states.len() - 1]);
+        let mut sectors = begun.sectors.clone();
+        let kept = history.fills.iter().filter(|run| survivor.present[run.start as usize]);
+        for sector in kept.flat_map(Clone::clone) {
+            sectors.set(sector..sector + 1, last.sectors.get(sector));
+        }
+        let now = std::mem::replace(&mut self.layers[index].sectors, sectors);
+        self.mark(index);
+        self.layers[index].sectors = now;
     }
 
     /// The generation that layer `index` has in a state, and those that it has recorded of its parent.

@@ -10,7 +10,7 @@
 //!   committed, and is forgotten.
 //! - *Database.* It is gathered only while a checkpoint copies pages, of which each is in the log, synced. A failure is
 //!   heard by a later page, or by the truncation and the sync that end a full checkpoint; what waited is forgotten, and
-//!   the next checkpoint copies it again. A checkpoint that readers hold up ends without either, so it is not gathered.
+//!   the next checkpoint copies it again. So is what waits when the log cannot be read, which ends a checkpoint too. A checkpoint that readers hold up ends without either, so it is not gathered.
 //!   Where it becomes one all the same, because somebody commits meanwhile, a failure at its end breaks the gate: all
 //!   is refused, and recovered from the log when the file is opened again.
 //! - *Barrier.* SQLite publishes frames with a barrier between two copies of a header. Should anything of the log wait
@@ -144,6 +144,15 @@ impl Connection {
     }
 
     pub(super) fn read_log(&mut self, buf: &mut [u8], offset: u64) -> Result<(), Code> {
+        let read = self.read_log_at(buf, offset);
+        if read.is_err() && self.checkpoint == Checkpoint::Copying {
+            // The checkpoint has heard of it, and ends here.
+            self.gather.forget();
+        }
+        read
+    }
+
+    fn read_log_at(&mut self, buf: &mut [u8], offset: u64) -> Result<(), Code> {
         let Log { file, gather, ahead, .. } = self.checked_log(ffi::SQLITE_IOERR_READ)?;
         match gather.held(buf.len(), offset) {
             Held::All => {

@@ -110,7 +110,11 @@ impl Shared {
         self.is_broken.store(is_broken, Ordering::SeqCst);
     }
 
+    pub(super) fn is_broken(&self) -> bool {
+        self.is_broken.load(Ordering::SeqCst)
+    }
+
     pub(super) fn check(&self, code: c_int) -> Result<(), Code> {
-        if self.is_broken.load(Ordering::SeqCst) { Err(code) } else { Ok(()) }
+        if self.is_broken() { Err(code) } else { Ok(()) }
     }
 }
