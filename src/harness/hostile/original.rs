@@ -1,7 +1,7 @@
 //! Sound files to damage: made by the real layer, with what each of them holds after each commit.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -93,16 +93,32 @@ impl Original {
                 known.push((before, identity));
             }
             known.push((sectors.clone(), identity));
+            // Giving space back is a commit that changes nothing for us.
+            while known.len() < commits(path)? + 1 {
+                known.push((sectors.clone(), identity));
+            }
         }
-        let mut log_path = path.as_os_str().to_owned();
-        log_path.push("-wal");
-        let failed = |e| Error::from_io("reading a file that was just made", e);
-        let file = std::fs::read(path).map_err(failed)?;
-        let log = if recipe.flushes == 0 { Vec::new() } else { std::fs::read(log_path).map_err(failed)? };
+        let file = read(path)?;
+        let log = if recipe.flushes == 0 { Vec::new() } else { read(&log_of(path))? };
         drop(layer);
         let states = states(known, geometry, &file, &log)?;
         Ok(Self { geometry, parent, file, log, states })
     }
+}
+
+fn log_of(path: &Path) -> PathBuf {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    PathBuf::from(log)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|e| Error::from_io("reading a file that was just made", e))
+}
+
+/// How many commits there are in the log of a file.
+fn commits(path: &Path) -> Result<usize> {
+    Ok(Image::new(&[], &read(&log_of(path))?).commits)
 }
 
 /// Identities that differ from one another, and come from the recipe alone.
@@ -110,7 +126,8 @@ fn options(recipe: Recipe) -> Options {
     let drawn = AtomicU64::new(recipe.seed + 1);
     let draw = move || u128::from(drawn.fetch_add(1, Ordering::Relaxed)).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060);
     let (format, page_size) = (recipe.format, recipe.page_size);
-    Options { format, page_size, identities: Some(Arc::new(draw)), ..Options::default() }
+    // The log keeps all that is committed.
+    Options { format, page_size, log_limit: u64::MAX, identities: Some(Arc::new(draw)), ..Options::default() }
 }
 
 fn states(known: Vec<(Sectors, Option<Identity>)>, geometry: Geometry, file: &[u8], log: &[u8]) -> Result<Vec<State>> {

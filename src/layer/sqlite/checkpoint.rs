@@ -24,6 +24,14 @@ pub(super) enum Whole {
     No,
 }
 
+impl Whole {
+    /// What SQLite's answer says: whether somebody was in the way, how many pages the log has, how many were copied.
+    pub(super) fn of(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        let (busy, pages, copied) = (row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?);
+        Ok(if busy == 0 && pages >= 0 && pages == copied { Self::Yes } else { Self::No })
+    }
+}
+
 impl Log {
     /// Watches the log of a database, to be copied when it has more than `limit` bytes.
     pub(super) fn of(database: &mut Database, limit: u64) -> Result<Self> {
@@ -53,14 +61,11 @@ impl Log {
     pub(super) fn checkpoint(&self, database: &Database) -> Result<Whole> {
         let failed = |e| sql_error("copying the log into the file", e);
         let sql = "PRAGMA wal_checkpoint(PASSIVE)";
-        let outcome =
-            |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
-        let checkpoint = database.conn.prepare_cached(sql).and_then(|mut statement| statement.query_row([], outcome));
-        let (busy, pages, copied) = checkpoint.map_err(failed)?;
-        let is_whole = busy == 0 && pages >= 0 && pages == copied;
-        if is_whole {
+        let checkpoint = database.conn.prepare_cached(sql).and_then(|mut s| s.query_row([], Whole::of));
+        let whole = checkpoint.map_err(failed)?;
+        if whole == Whole::Yes {
             self.pages.store(0, Ordering::Relaxed);
         }
-        Ok(if is_whole { Whole::Yes } else { Whole::No })
+        Ok(whole)
     }
 }

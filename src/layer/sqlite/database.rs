@@ -9,6 +9,7 @@ use rusqlite::ffi::ErrorCode;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
+use super::checkpoint::Whole;
 use super::door::Door;
 use super::gate::{Anchor, Gate};
 use super::{Location, MemoryFile, Mode, Options, journal, moved};
@@ -81,9 +82,11 @@ impl Database {
     }
 
     /// The database is a disk layer and may be changed from now on.
-    pub(super) fn accept(&self, mode: Mode) -> Result<()> {
+    ///
+    /// Says whether all of the log lies in the file then.
+    pub(super) fn accept(&self, mode: Mode) -> Result<Whole> {
         if self.home.is_some() || mode == Mode::ReadOnly || self.is_readonly() {
-            return Ok(());
+            return Ok(Whole::No);
         }
         let failed = |e| sql_error("taking over the file", e);
         self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(failed)?;
@@ -99,11 +102,11 @@ impl Database {
         // statement (SQLite 3.54), and would refuse the checkpoint.
         self.conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(failed)?;
         if planted(Fault::LogTrustedAtOpen) {
-            return Ok(());
+            return Ok(Whole::No);
         }
         // What a killed process left in the log may never have been synced: only a checkpoint makes it durable, and
         // without it a flush with nothing to do would promise too much.
-        self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed)
+        self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], Whole::of).map_err(failed)
     }
 
     /// Keeps at most about so many bytes of pages in memory.

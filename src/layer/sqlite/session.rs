@@ -45,9 +45,9 @@ impl Session {
     pub(super) fn open(location: &Location, mode: Mode, options: &Options) -> Result<Self> {
         let mut database = Database::connect(location, mode, options)?;
         match Self::take_over(&mut database, location, mode, options) {
-            Ok((contents, access)) => Ok(Self {
+            Ok((contents, access, whole)) => Ok(Self {
                 log: Log::of(&mut database, options.log_limit)?,
-                shortcut: Shortcut::around(&database, contents.stored, options.mapped_bytes).map(Arc::new),
+                shortcut: Shortcut::around(&database, contents.stored, whole, options.mapped_bytes).map(Arc::new),
                 readers: database
                     .door()
                     .map(|door| Arc::new(Readers::through(door, contents.stored, contents.geometry))),
@@ -77,7 +77,7 @@ impl Session {
         location: &Location,
         mode: Mode,
         options: &Options,
-    ) -> Result<(schema::Contents, Access)> {
+    ) -> Result<(schema::Contents, Access, Whole)> {
         let contents = schema::inspect(&database.conn)?;
         if let Location::File(path) = location {
             structure::check(&database.conn, contents.stored, path, &*options.file_system)?;
@@ -85,13 +85,13 @@ impl Session {
             database.limit_cache(options.cache_bytes)?;
             database.map(options.mapped_bytes)?;
         }
-        database.accept(mode)?;
+        let whole = database.accept(mode)?;
         let access = match contents.logically_read_only {
             _ if mode == Mode::ReadOnly || database.is_readonly() => Access::ReadOnly,
             true => Access::LogicallyReadOnly,
             false => Access::ReadWrite,
         };
-        Ok((contents, access))
+        Ok((contents, access, whole))
     }
 
     /// The ways around this session.
@@ -233,8 +233,10 @@ impl Session {
         self.shortcut.iter().for_each(|shortcut| shortcut.forget());
         self.free = space::give_back(&self.database.conn, pages).unwrap_or_default();
         self.shortcut.iter().for_each(|shortcut| shortcut.commit());
-        // The file gets shorter when the log is copied into it.
-        self.checkpoint();
+        // The file gets shorter when the log is copied into it: now if that is due, and at the latest when it is closed.
+        if self.log.is_long() {
+            self.checkpoint();
+        }
     }
 
     /// Makes everything acknowledged durable, and lets go of the file.

@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
+use super::checkpoint::Whole;
 use super::clusters::{Shape, TAIL};
 use super::database::Database;
 use super::format::Stored;
@@ -96,21 +97,23 @@ impl Touched {
 }
 
 impl Shortcut {
-    /// A shortcut around a database that has just been checkpointed whole: for a file that is open to be written and has
-    /// clusters.
-    pub(super) fn around(database: &Database, stored: Stored, mapped_bytes: u64) -> Option<Self> {
+    /// A shortcut around a database whose log has just been copied, whole or not: for a file that is open to be written and
+    /// has clusters.
+    pub(super) fn around(database: &Database, stored: Stored, whole: Whole, mapped_bytes: u64) -> Option<Self> {
         let Stored::Clusters(shape) = stored else { return None };
         let file = database.file()?;
         if mapped_bytes > 0 {
             file.map(mapped_bytes);
         }
-        Self::over(file, &database.conn, shape)
+        Self::over(file, &database.conn, shape, whole)
     }
 
     /// None if the pages of the file are not as it wants them.
-    fn over(file: Arc<Anchor>, conn: &Connection, shape: Shape) -> Option<Self> {
+    fn over(file: Arc<Anchor>, conn: &Connection, shape: Shape, whole: Whole) -> Option<Self> {
         let trees = Trees::of(conn, &shape, &file)?;
-        let state = State { file: Some(file), is_settled: true, touched: Touched::none(), pending: Touched::none() };
+        let is_settled = whole == Whole::Yes;
+        let touched = if is_settled { Touched::none() } else { Touched::All };
+        let state = State { file: Some(file), is_settled, touched, pending: Touched::none() };
         Some(Self { shape, trees, state: RwLock::new(state), known: Mutex::default() })
     }
 

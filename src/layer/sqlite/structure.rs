@@ -27,6 +27,10 @@ pub(super) const LOOKED_AT: u64 = 8 << 20;
 /// `Corrupt`, with what SQLite says of the first misfit.
 pub(super) fn check(conn: &Connection, stored: Stored, path: &Path, files: &dyn FileSystem) -> Result<()> {
     let len = journal::len_of(path, files)?;
+    // An encoding that is none is taken for UTF-8 at first, and refused when the schema is read again, which would be too
+    // late.
+    conn.execute_batch("PRAGMA writable_schema=RESET; SELECT count(*) FROM sqlite_schema")
+        .map_err(|e| sql_error("reading the schema again", e))?;
     check_with(conn, stored, len, &Committed::read(&journal::beside(path, "-wal", files), files)?)
 }
 
