@@ -224,12 +224,12 @@ in Scripts:
 
     /// Shortcut: SQLite's bytes at the start of each page stay where the tails of blocks belong.
     ShortcutLeavesTails,
-    /// Shortcut: what has been committed to the log is read from the file.
-    ShortcutTakesLogForFile,
     /// Shortcut: where a cluster lay is still known after it was changed.
     ShortcutKeepsChanged,
 
 in PowerCuts:
+    /// Shortcut: what has been committed to the log is read from the file.
+    ShortcutTakesLogForFile,
     /// Session: a flush does nothing.
     FlushDoesNothing,
     /// Session: a flush with no bytes counted, as after an unmap of what was never there, is skipped.

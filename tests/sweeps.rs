@@ -39,7 +39,10 @@ fn a_script_of_so_many_calls_is_struck_at_each_of_them() {
 fn a_sweep_finds_who_does_not_listen_to_a_failing_drive() {
     let mut world = World::new(None).unwrap();
     for fault in [Fault::CommitFailureForgotten, Fault::CloseFailureUntold, Fault::RollbackUnnoticed] {
-        let found = fault::with(fault, || (0..40).find_map(|case| sweep(&script(case), &mut world).err()));
+        // What closing does with what was written is not asked by every drawn script.
+        let closing: Script = "disk 512\nlayer sqlite 8\nwrite 0 1 stamp 1\nreopen\nread 0 1".parse().unwrap();
+        let scripts = std::iter::once(closing).chain((0..40).map(script));
+        let found = fault::with(fault, || scripts.into_iter().find_map(|script| sweep(&script, &mut world).err()));
         let found = found.unwrap_or_else(|| panic!("{fault:?} was not found"));
         println!("{fault:?}: {:?}", found.script);
         // What was found is the fault's doing.

@@ -152,7 +152,7 @@ fn move_down(stack: &Stack) -> Result<()> {
         {
             break;
         }
-        let zeroed = top.zeroed_until(extent.start).map_err(|e| e.at_layer(0))?;
+        let zeroed = top.zeroed_until(extent.start).map_err(|e| e.at_layer(0))?.min(extent.end);
         if zeroed - extent.start > chunk {
             // Copying it would take as long as the disk is large.
             if !planted(Fault::CommitSkipsZeroedExtents) {
