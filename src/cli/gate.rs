@@ -56,7 +56,7 @@ pub(super) struct Gate {
     suite: Vec<Suite>,
     /// For each script of the suite power-cuts: in how many states another one is cut short (every fourth is, in as
     /// many more)
-    #[arg(long, value_name = "N", default_value_t = 46)]
+    #[arg(long, value_name = "N", default_value_t = 54)]
     states: u64,
     /// Take longer: 3000 kills
     #[arg(long)]
