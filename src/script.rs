@@ -19,7 +19,8 @@
 //! # Ok::<(), disklayer_sqlite::error::Error>(())
 //! ```
 //!
-//! - `disk SECTOR_SIZE [in-memory] [read-only] [dirty-limit BYTES]`, once, first.
+//! - `disk SECTOR_SIZE [in-memory] [read-only] [dirty-limit BYTES] [format 0] [pages BYTES]`, once, first; SQLite layers have
+//!   format 1 and pages of 4096 bytes if nothing else is said.
 //! - `layer KIND SECTORS [diff] [read-cache] [write-through] [read-only] [filled STAMP]`, top first; the kinds are
 //!   `sqlite`, `ram`, `file` and `own` (somebody's own disk). `filled` makes every sector present before the script.
 //! - Then the operations, one a line: [`Op`] says how each is written. A `;` ends a line too.
