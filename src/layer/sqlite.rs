@@ -1,12 +1,15 @@
 //! A layer kept in one SQLite file, the *dbhd*.
 //!
-//! The file has the format of OpenVMM's crate of the same name, which is called format 0 here: a row for each present
-//! sector in `sectors(sector, data)`, NULL for a zeroed one, and one JSON row in `meta`. What that format cannot carry
-//! (identity, generation, parent) lies in a table of its own, which the original ignores.
+//! New files have format 1, a row for each cluster of sectors (`clusters`); those of OpenVMM's crate of the same name have
+//! what is called format 0 here, a row for each sector (`rows`), and stay so. `docs/format.md` specifies both. Who a layer
+//! is, and what it was made over, lies in a table of its own, which the original ignores.
 //!
 //! - Changes gather in one SQLite transaction; a flush commits it with `synchronous=FULL`, which syncs the log. So a
 //!   power cut leaves the state after some prefix of the requests, and never less than the last flush.
-//! - A request of several rows is a savepoint. The writer's lock is exclusive from open to close; readers share.
+//! - A request that fails halfway is undone by a savepoint, or, where only a failing drive can stop it, by opening the
+//!   layer again. The writer's lock is exclusive from open to close (`gate`); readers share.
+//! - Reads go around SQLite where the bytes lie in the file (`shortcut`), and through connections of their own where the
+//!   session is at work (`readers`).
 //! - A layer that can no longer vouch for every acknowledged byte refuses everything until it is reopened.
 
 use std::fmt;
