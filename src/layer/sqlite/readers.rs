@@ -129,8 +129,12 @@ mod tests {
     use super::super::{Existing, Format, FormatParams, Mode, Options, SqliteDiskLayer};
     use crate::layer::{Durability, LayerIo, SectorMarker};
 
+    /// So long is waited for one who is not to wait, however slow the machine; and for one who is.
+    const LONG: Duration = Duration::from_secs(60);
+    const SHORT: Duration = Duration::from_millis(500);
+
     /// What a thread reads of the first sector while another one has the session; `None` if it waits for it.
-    fn read_meanwhile(layer: &SqliteDiskLayer) -> Option<u8> {
+    fn read_meanwhile(layer: &SqliteDiskLayer, patience: Duration) -> Option<u8> {
         let _busy = layer.busy.one_more();
         let session = layer.state();
         let (tell, told) = mpsc::channel();
@@ -140,7 +144,7 @@ mod tests {
                 layer.read(0, &mut buf, &mut marker).unwrap();
                 tell.send(buf[0])
             });
-            let read = told.recv_timeout(Duration::from_secs(2)).ok();
+            let read = told.recv_timeout(patience).ok();
             drop(session);
             read
         })
@@ -156,7 +160,7 @@ mod tests {
             layer.write(0, &[7; 512], Durability::Flushed).unwrap();
             layer.close().unwrap();
             let layer = SqliteDiskLayer::open(place, Mode::ReadOnly, &options).unwrap();
-            assert_eq!(read_meanwhile(&layer), Some(7));
+            assert_eq!(read_meanwhile(&layer, LONG), Some(7));
             layer.close().unwrap();
         }
     }
@@ -168,14 +172,14 @@ mod tests {
         let place = dir.path().join("disk.dbhd");
         let layer = SqliteDiskLayer::create(place, format, Existing::Keep, &Options::default()).unwrap();
         layer.write(0, &[7; 512], Durability::Flushed).unwrap();
-        assert_eq!(read_meanwhile(&layer), None, "only the session has what is not committed");
+        assert_eq!(read_meanwhile(&layer, SHORT), None, "only the session has what is not committed");
         layer.flush().unwrap();
         // It is in the log: a connection of its own reads it.
-        assert_eq!(read_meanwhile(&layer), Some(7));
+        assert_eq!(read_meanwhile(&layer, LONG), Some(7));
         layer.write(64, &[8; 512], Durability::Flushed).unwrap();
-        assert_eq!(read_meanwhile(&layer), Some(7), "another cluster is being changed");
+        assert_eq!(read_meanwhile(&layer, LONG), Some(7), "another cluster is being changed");
         layer.write(1, &[9; 512], Durability::Fua).unwrap();
-        assert_eq!(read_meanwhile(&layer), Some(7), "an idle reader looks again");
+        assert_eq!(read_meanwhile(&layer, LONG), Some(7), "an idle reader looks again");
         layer.close().unwrap();
         assert!(!dir.path().join("disk.dbhd-wal").exists(), "the readers were closed first");
     }
