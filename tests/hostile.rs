@@ -64,6 +64,14 @@ fn rule_19_what_was_once_found_is_found_no_more() {
         "layer 512 24 seed 563542 flushes 0; number file 28 4; swap file 5 1",
         // The same with a log, whose count of pages SQLite does not ask for.
         "layer 512 99 seed 952455 flushes 1; number file 28 4; copy file 11 1",
+        // An encoding that is none was refused when the schema was read again, after the file had been taken over; and once
+        // more after its journal had been rolled back.
+        "layer 512 11 seed 264808 flushes 1 format 1 pages 1024; number file 56 60",
+        "layer 512 1 seed 439347 flushes 0; number file 56 8; journal 2 lie 4",
+        // Such an encoding served a reader and kept a writer out.
+        "layer 512 1 seed 582530 flushes 0 format 1 pages 1024; number file 56 2147483648",
+        // A version that SQLite does not write kept the log from being copied, and the file was read below it.
+        "layer 512 21 seed 230776 flushes 1 format 1 pages 4096; fill file 18 1 182",
     ] {
         judge(&mut yard, &case.parse().unwrap()).unwrap_or_else(|found| panic!("{found}"));
     }

@@ -27,10 +27,6 @@ pub(super) const LOOKED_AT: u64 = 8 << 20;
 /// `Corrupt`, with what SQLite says of the first misfit.
 pub(super) fn check(conn: &Connection, stored: Stored, path: &Path, files: &dyn FileSystem) -> Result<()> {
     let len = journal::len_of(path, files)?;
-    // An encoding that is none is taken for UTF-8 at first, and refused when the schema is read again, which would be too
-    // late.
-    conn.execute_batch("PRAGMA writable_schema=RESET; SELECT count(*) FROM sqlite_schema")
-        .map_err(|e| sql_error("reading the schema again", e))?;
     check_with(conn, stored, len, &Committed::read(&journal::beside(path, "-wal", files), files)?)
 }
 
@@ -40,6 +36,10 @@ pub(super) fn check_alone(conn: &Connection, stored: Stored, len: u64) -> Result
 }
 
 fn check_with(conn: &Connection, stored: Stored, len: u64, log: &Committed) -> Result<()> {
+    // An encoding that is none is taken for UTF-8 at first, and refused when the schema is read again, which would be too
+    // late.
+    conn.execute_batch("PRAGMA writable_schema=RESET; SELECT count(*) FROM sqlite_schema")
+        .map_err(|e| sql_error("reading the schema again", e))?;
     let number = |sql| {
         let found = conn.prepare_cached(sql).and_then(|mut s| s.query_row([], |row| row.get::<_, i64>(0)));
         found.map(|number| number as u64).map_err(|e| sql_error("looking at the pages", e))
