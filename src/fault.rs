@@ -228,6 +228,8 @@ in Scripts:
     ShortcutKeepsChanged,
 
 in PowerCuts:
+    /// Gate: the seal of a transaction of several frames forgets the first.
+    SealMissesFirstFrame,
     /// Shortcut: what has been committed to the log is read from the file.
     ShortcutTakesLogForFile,
     /// Session: a flush does nothing.
@@ -278,6 +280,8 @@ in PowerCuts:
     BlobKeptOverCommit,
 
 in HostileFiles:
+    /// Log: the last transaction is believed by SQLite's sum, whatever its seal says.
+    SealIgnored,
     /// Open: whether the pages fit together is not looked at.
     StructureUnchecked,
     /// Open: pages that are neither in the file nor in its log read as zeros.

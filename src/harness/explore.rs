@@ -169,7 +169,7 @@ impl<W: BorrowMut<World>> Explorer<'_, W> {
             let lost = |set: u32| Lost::These((1..=units).filter(|unit| set >> (unit - 1) & 1 == 1).collect());
             return (0..1 << units).map(lost).collect();
         }
-        let draw = |_| match self.choices.below(8) {
+        let draw = |_| match self.choices.below(9) {
             0 => Lost::Nothing,
             1 => Lost::Everything,
             // All that came after some moment; all but one; one alone.
@@ -179,6 +179,11 @@ impl<W: BorrowMut<World>> Explorer<'_, W> {
                 Lost::These((1..=units).filter(|&unit| unit != kept).collect())
             }
             4 => Lost::These(vec![self.choices.below(units.into()) as u32 + 1]),
+            // A few neighbours, as when a drive had written in two places.
+            5 => {
+                let first = self.choices.below(units.into()) as u32 + 1;
+                Lost::These((first..=units).take(self.choices.between(2, 4) as usize).collect())
+            }
             _ => Lost::Some(self.choices.below(1 << 32) as u32),
         };
         (0..wanted).map(draw).collect()

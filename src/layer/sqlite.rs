@@ -53,6 +53,7 @@ mod rewrite;
 mod rows;
 mod scan;
 mod schema;
+mod seal;
 mod session;
 mod shortcut;
 mod space;

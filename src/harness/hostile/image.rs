@@ -5,12 +5,16 @@
 
 use std::ops::Range;
 
+use twox_hash::{XxHash3_64, XxHash3_128};
+
 /// The pages that count, one after another.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Image {
     pub(super) bytes: Vec<u8>,
     /// How many commits of the log are in it.
     pub(super) commits: usize,
+    /// Whether the log has one more, which is not whole by its seal.
+    pub(super) is_torn: bool,
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
@@ -28,14 +32,14 @@ pub(super) fn page_size(file: &[u8]) -> usize {
 impl Image {
     /// The file with the committed part of its log in place.
     pub(super) fn new(file: &[u8], log: &[u8]) -> Self {
-        let mut image = Self { bytes: file.to_vec(), commits: 0 };
+        let mut image = Self { bytes: file.to_vec(), commits: 0, is_torn: false };
         let _ = image.replay(log);
         image
     }
 
     /// The file as it is after SQLite has rolled back a journal that is whole.
     pub(super) fn rolled_back(file: &[u8], journal: &[u8]) -> Self {
-        let mut image = Self { bytes: file.to_vec(), commits: 0 };
+        let mut image = Self { bytes: file.to_vec(), commits: 0, is_torn: false };
         let page_count = word(journal, 16).unwrap_or(0) as usize;
         let size = word(journal, 24).unwrap_or(0) as usize;
         // As below, of what lies past the end.
@@ -62,28 +66,47 @@ impl Image {
         if !sane || sum != (word(log, 24)?, word(log, 28)?) {
             return None;
         }
-        let (mut waiting, mut at) = (Vec::new(), 32);
+        let (mut transactions, mut running, mut at, mut start) = (Vec::new(), Vec::new(), 32, 32);
         while let Some(frame) = log.get(at..at + 24 + size) {
             sum = checksum(checksum(sum, &frame[..8], big), &frame[24..], big);
             let page = word(frame, 0)? as usize;
             if frame[8..16] != log[16..24] || sum != (word(frame, 16)?, word(frame, 20)?) || page == 0 {
                 break;
             }
-            waiting.push((page, at + 24));
-            if let count @ 1.. = word(frame, 4)? as usize {
-                // Nobody knows what lies past the end of the file; SQLite says zeros, and that would be wrong.
-                self.bytes.resize(count * size, 0xa7);
-                for (page, from) in waiting.drain(..) {
-                    if let Some(place) = self.bytes.get_mut((page - 1) * size..page * size) {
-                        place.copy_from_slice(&log[from..from + size]);
-                    }
-                }
-                self.commits += 1;
-            }
+            running.push((page, at + 24));
             at += 24 + size;
+            if let count @ 1.. = word(frame, 4)? as usize {
+                transactions.push((count, std::mem::take(&mut running)));
+                (self.is_torn, start) = (is_torn(log, start..at, 24 + size), at);
+            }
+        }
+        if self.is_torn {
+            transactions.pop();
+        }
+        for (count, pages) in transactions {
+            // Nobody knows what lies past the end of the file; SQLite says zeros, and that would be wrong.
+            self.bytes.resize(count * size, 0xa7);
+            for (page, from) in pages {
+                if let Some(place) = self.bytes.get_mut((page - 1) * size..page * size) {
+                    place.copy_from_slice(&log[from..from + size]);
+                }
+            }
+            self.commits += 1;
         }
         Some(())
     }
+}
+
+/// Whether the transaction in `range`, were it the last of the log, is not whole by what lies behind it.
+fn is_torn(log: &[u8], range: Range<usize>, frame: usize) -> bool {
+    let Some(behind) = log.get(range.end..range.end + 32) else { return false };
+    if behind[8..16] != log[16..24] {
+        return log.len() == range.end + 32 || log.ends_with(b"dbhdseal");
+    }
+    let hashes = log[range].chunks_exact(frame).flat_map(|frame| [&frame[..24], &frame[24..]]);
+    let hashes: Vec<u8> = hashes.flat_map(|part| XxHash3_64::oneshot(part).to_le_bytes()).collect();
+    let hash = XxHash3_128::oneshot(&hashes).to_le_bytes();
+    behind[..4] == [0; 4] && behind[4..8] != hash[..4] && behind[16..24] != hash[4..12]
 }
 
 fn checksum((mut a, mut b): (u32, u32), bytes: &[u8], big: bool) -> (u32, u32) {

@@ -69,8 +69,7 @@ impl Trial<'_> {
             }
         }
         let (outcome, past_schema) = seen[1];
-        // A reader of a file with a journal may only be told to open it for writing.
-        if seen[0].0 != outcome && self.prepared.files.journal.is_empty() {
+        if seen[0].0 != outcome && !self.prepared.needs_writer {
             return Err((Mode::ReadOnly, Wrong::Disagreement { reader: seen[0].0, writer: outcome }));
         }
         self.must(outcome).map_err(|wrong| (Mode::ReadWrite, wrong))?;
@@ -129,9 +128,7 @@ impl Trial<'_> {
             ErrorKind::NotADisk => Outcome::NotADisk,
             ErrorKind::Corrupt => Outcome::Corrupt,
             ErrorKind::TooNew => Outcome::TooNew,
-            ErrorKind::PermissionDenied if mode == Mode::ReadOnly && !self.prepared.files.journal.is_empty() => {
-                Outcome::Corrupt
-            }
+            ErrorKind::PermissionDenied if mode == Mode::ReadOnly && self.prepared.needs_writer => Outcome::Corrupt,
             _ => return Err(Wrong::Kind(error.to_string())),
         };
         // The layer's own words are about what it read through SQLite.

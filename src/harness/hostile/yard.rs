@@ -109,20 +109,21 @@ impl Yard {
         }
         self.put(&files)?;
         let is_only_attacked = case.damages.len() == 1;
+        let image = match files.journal.is_empty() {
+            true => Image::new(&files.file, &files.log),
+            false => Image::rolled_back(&files.file, &files.journal),
+        };
         Ok(Prepared {
-            expected: expected(original, &files, effect),
+            expected: expected(original, &image, effect),
             effect: effect.filter(|_| is_only_attacked),
+            needs_writer: image.is_torn || !files.journal.is_empty(),
             files,
         })
     }
 }
 
 /// What the files of a case may show.
-fn expected(original: &Original, files: &Files, effect: Option<Effect>) -> Expected {
-    let image = match files.journal.is_empty() {
-        true => Image::new(&files.file, &files.log),
-        false => Image::rolled_back(&files.file, &files.journal),
-    };
+fn expected(original: &Original, image: &Image, effect: Option<Effect>) -> Expected {
     let last = original.states.len() - 1;
     match effect {
         None => Expected::new(&original.states[image.commits.min(last)], &image.bytes),
@@ -136,4 +137,6 @@ pub(super) struct Prepared {
     pub(super) expected: Expected,
     /// What must come of it, if that is known.
     pub(super) effect: Option<Effect>,
+    /// Whether a reader may only be told to open it for writing.
+    pub(super) needs_writer: bool,
 }

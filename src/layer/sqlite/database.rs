@@ -222,6 +222,9 @@ fn connect_file(path: &Path, mode: Mode, options: &Options) -> Result<(Connectio
     };
     // The first read takes the lock: shared for a reader, exclusive for the writer.
     conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(|e| opening(path, e))?;
+    if gate.is_none() {
+        journal::look_at_log(path, files)?;
+    }
     // While this waited for the lock the file may have been replaced, and what is locked is the old one. From here on
     // nobody replaces it.
     match moved::has_moved(&conn) {

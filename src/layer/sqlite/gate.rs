@@ -24,6 +24,7 @@ mod below;
 mod connection;
 mod gather;
 mod locks;
+mod log;
 mod shared;
 mod vfs;
 

@@ -12,6 +12,7 @@ use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use super::Mode;
 use super::database::{connect_with, guard, immutable_uri, sql_error};
+use super::log::Committed;
 use super::schema::{self, corrupt};
 use super::structure;
 use crate::error::{Error, ErrorKind, Result};
@@ -61,6 +62,21 @@ pub(super) fn look(path: &Path, mode: Mode, files: &dyn FileSystem) -> Result<()
         Mode::ReadOnly => {
             let what =
                 format!("{} has a journal of a change that was cut short; open it once to write", path.display());
+            Err(Error::new(ErrorKind::PermissionDenied, what))
+        }
+    }
+}
+
+/// Refuses to read a file whose log ends in a transaction that SQLite would show and that is not whole.
+///
+/// # Errors
+///
+/// `PermissionDenied`: only who writes can hide it.
+pub(super) fn look_at_log(path: &Path, files: &dyn FileSystem) -> Result<()> {
+    match Committed::read(&beside(path, "-wal", files), files)?.torn_at {
+        None => Ok(()),
+        Some(_) => {
+            let what = format!("{} has a log whose end was cut short; open it once to write", path.display());
             Err(Error::new(ErrorKind::PermissionDenied, what))
         }
     }

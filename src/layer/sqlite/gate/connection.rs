@@ -23,19 +23,18 @@ use std::sync::atomic::{Ordering, fence};
 
 use rusqlite::ffi;
 
-use super::ahead::Ahead;
 use super::below::{Code, File, Vfs};
 use super::gather::{Gather, Held};
 use super::locks::{self, Level, Owner, Slots};
+use super::log::Log;
 use super::shared::{Region, Shared};
 
-/// SQLite's slots: for the writer, for who makes a checkpoint, and for readers, of whom the first sees no log.
+/// SQLite's slots: for the writer, for who makes a checkpoint, for who recovers the log, and for readers, of whom the
+/// first sees no log.
 const WRITER: usize = 0;
 const CHECKPOINT: usize = 1;
+const RECOVERY: usize = 2;
 const READERS_OF_LOG: usize = 4;
-/// Bytes of the head of a frame of the log, and those that are not zero if it ends a transaction.
-const FRAME_HEAD: usize = 24;
-const COMMIT: Range<usize> = 4..8;
 
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -60,49 +59,6 @@ enum Checkpoint {
     Copying,
     /// The last pages could not be handed down, and nobody has heard of it yet.
     Failed(Code),
-}
-
-#[derive(Debug)]
-struct Log {
-    file: File,
-    gather: Gather,
-    ahead: Ahead,
-    /// Where the last write ended.
-    end: u64,
-    next: Next,
-}
-
-/// What the next write of the log is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
-    Any,
-    /// The page that ends a transaction.
-    LastPage,
-}
-
-impl Log {
-    fn hand_down(&mut self) -> Result<(), Code> {
-        let Self { file, gather, .. } = self;
-        gather.hand_down(|data, at| file.write(data, at))
-    }
-
-    fn write(&mut self, data: &[u8], offset: u64) -> Result<(), Code> {
-        self.ahead.end();
-        let ends = data.len() == FRAME_HEAD && data[COMMIT] != [0; 4];
-        let was = std::mem::replace(&mut self.next, Next::Any);
-        let is_again = offset < self.end;
-        let Self { file, gather, .. } = self;
-        gather.write(data, offset, |data, at| file.write(data, at))?;
-        self.end = offset + data.len() as u64;
-        match () {
-            () if was == Next::LastPage || ends && is_again => self.hand_down(),
-            () if ends => {
-                self.next = Next::LastPage;
-                Ok(())
-            }
-            () => Ok(()),
-        }
-    }
 }
 
 impl Connection {
@@ -130,12 +86,11 @@ impl Connection {
     }
 
     pub(super) fn set_log(&mut self, file: Option<File>) {
-        let gather = Gather::new(self.shared.gather);
-        self.log = file.map(|file| Log { file, gather, ahead: Ahead::default(), end: 0, next: Next::Any });
+        self.log = file.map(|file| Log::new(file, self.shared.gather));
     }
 
     pub(super) fn log(&mut self) -> Result<&mut File, Code> {
-        self.log.as_mut().map(|log| &mut log.file).ok_or(ffi::SQLITE_IOERR)
+        self.log.as_mut().map(Log::file).ok_or(ffi::SQLITE_IOERR)
     }
 
     fn checked_log(&mut self, code: Code) -> Result<&mut Log, Code> {
@@ -144,7 +99,7 @@ impl Connection {
     }
 
     pub(super) fn read_log(&mut self, buf: &mut [u8], offset: u64) -> Result<(), Code> {
-        let read = self.read_log_at(buf, offset);
+        let read = self.checked_log(ffi::SQLITE_IOERR_READ).and_then(|log| log.read(buf, offset));
         if read.is_err() && self.checkpoint == Checkpoint::Copying {
             // The checkpoint has heard of it, and ends here.
             self.gather.forget();
@@ -152,40 +107,22 @@ impl Connection {
         read
     }
 
-    fn read_log_at(&mut self, buf: &mut [u8], offset: u64) -> Result<(), Code> {
-        let Log { file, gather, ahead, .. } = self.checked_log(ffi::SQLITE_IOERR_READ)?;
-        match gather.held(buf.len(), offset) {
-            Held::All => {
-                gather.read(buf, offset);
-                return Ok(());
-            }
-            Held::Some => gather.hand_down(|data, at| file.write(data, at))?,
-            Held::Nothing => {}
-        }
-        ahead.read(buf, offset, |buf, at| file.read(buf, at))
-    }
-
     pub(super) fn write_log(&mut self, data: &[u8], offset: u64) -> Result<(), Code> {
         self.checked_log(ffi::SQLITE_IOERR_WRITE)?.write(data, offset)
     }
 
     pub(super) fn truncate_log(&mut self, len: i64) -> Result<(), Code> {
-        let log = self.checked_log(ffi::SQLITE_IOERR_TRUNCATE)?;
-        log.ahead.end();
-        log.hand_down()?;
-        log.file.truncate(len)
+        self.checked_log(ffi::SQLITE_IOERR_TRUNCATE)?.truncate(len)
     }
 
     pub(super) fn sync_log(&mut self, flags: c_int) -> Result<(), Code> {
-        let log = self.checked_log(ffi::SQLITE_IOERR_FSYNC)?;
-        log.hand_down()?;
-        log.file.sync(flags)
+        self.checked_log(ffi::SQLITE_IOERR_FSYNC)?.sync(flags)
     }
 
     pub(super) fn log_size(&mut self) -> Result<i64, Code> {
+        let recovers = self.slots.has_alone(RECOVERY);
         let log = self.checked_log(ffi::SQLITE_IOERR_FSTAT)?;
-        log.hand_down()?;
-        log.file.size()
+        if recovers { log.whole_size() } else { log.size() }
     }
 
     /// Hands down the pages that wait. They are in the log too: whoever hears of a failure need not keep them.
@@ -266,8 +203,7 @@ impl Connection {
             self.checkpoint = Checkpoint::Copying;
         }
         if let Some(log) = &mut self.log {
-            // If the size cannot be had, nothing is read ahead.
-            log.ahead.begin(log.file.size().unwrap_or(0) as u64);
+            log.begin_copying();
         }
     }
 
@@ -282,7 +218,7 @@ impl Connection {
         };
         self.gather.rest();
         if let Some(log) = &mut self.log {
-            log.ahead.end();
+            log.end_copying();
         }
     }
 
@@ -333,11 +269,11 @@ impl Connection {
     }
 
     pub(super) fn release_slots(&mut self, slots: Range<usize>) {
-        if slots.contains(&WRITER) && self.slots.has_alone(WRITER) {
-            // Nobody has been told of it.
-            if let Some(log) = &mut self.log {
-                log.gather.forget();
-            }
+        if slots.contains(&WRITER)
+            && self.slots.has_alone(WRITER)
+            && let Some(log) = &mut self.log
+        {
+            log.end_transaction();
         }
         if Slots::are_there(&slots) {
             self.shared.slots.release(&mut self.slots, slots);

@@ -6,6 +6,8 @@ use std::ops::Range;
 #[derive(Debug)]
 pub(super) struct Gather {
     limit: usize,
+    /// So many bytes are kept together even where the limit is lower.
+    together: usize,
     start: u64,
     bytes: Vec<u8>,
 }
@@ -21,7 +23,7 @@ pub(super) enum Held {
 impl Gather {
     /// Keeps at most `limit` bytes; with 0 everything is handed down as it comes.
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, start: 0, bytes: Vec::new() }
+        Self { limit, together: 0, start: 0, bytes: Vec::new() }
     }
 
     fn range(&self) -> Range<u64> {
@@ -41,19 +43,36 @@ impl Gather {
             self.bytes[at..at + data.len()].copy_from_slice(data);
             return Ok(());
         }
-        if offset != self.range().end || self.bytes.len() + data.len() > self.limit {
+        if offset != self.range().end || self.bytes.len() + data.len() > self.most() {
             self.hand_down(&mut down)?;
         }
-        if data.len() > self.limit {
+        if data.len() > self.most() {
             return down(data, offset);
         }
         if self.bytes.is_empty() {
             self.start = offset;
             // At once, or it would be moved about again and again while it grows.
-            self.bytes.reserve_exact(self.limit);
+            self.bytes.reserve_exact(self.most());
         }
         self.bytes.extend_from_slice(data);
         Ok(())
+    }
+
+    /// The next `len` bytes are handed down as one, and not before they are all there.
+    pub(super) fn keep_together<E>(
+        &mut self,
+        len: usize,
+        down: impl FnOnce(&[u8], u64) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if self.bytes.len() + len > self.limit {
+            self.hand_down(down)?;
+        }
+        self.together = self.bytes.len() + len;
+        Ok(())
+    }
+
+    fn most(&self) -> usize {
+        self.limit.max(self.together)
     }
 
     /// Hands down what waits. If that fails it still waits.
@@ -61,6 +80,7 @@ impl Gather {
         if !self.bytes.is_empty() {
             down(&self.bytes, self.start)?;
             self.bytes.clear();
+            self.together = 0;
         }
         Ok(())
     }
@@ -83,6 +103,7 @@ impl Gather {
     /// Nobody needs what waits.
     pub(super) fn forget(&mut self) {
         self.bytes.clear();
+        self.together = 0;
     }
 
     /// Gives back the memory; nothing waits.
@@ -163,6 +184,25 @@ mod tests {
         file.is_failing = false;
         gather.hand_down(|d, at| file.write(d, at)).unwrap();
         assert_eq!(file.bytes, [1; 20]);
+    }
+
+    #[test]
+    fn what_is_kept_together_is_one_write_whatever_the_limit() {
+        for limit in [0, 7, 20, 100] {
+            let (mut file, mut gather) = (File::default(), Gather::new(limit));
+            gather.write(&[1; 20], 0, |d, at| file.write(d, at)).unwrap();
+            gather.hand_down(|d, at| file.write(d, at)).unwrap();
+            gather.keep_together(30, |d, at| file.write(d, at)).unwrap();
+            let before = file.writes;
+            // Wherever they begin.
+            for at in [30, 40, 50] {
+                gather.write(&[2; 10], at, |d, at| file.write(d, at)).unwrap();
+            }
+            gather.hand_down(|d, at| file.write(d, at)).unwrap();
+            assert_eq!((file.writes, file.bytes.len()), (before + 1, 60), "limit {limit}");
+            gather.write(&[3; 9], 60, |d, at| file.write(d, at)).unwrap();
+            assert_eq!(gather.bytes.is_empty(), limit < 9, "limit {limit}");
+        }
     }
 
     #[test]
