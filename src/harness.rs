@@ -31,6 +31,7 @@ mod stack;
 mod struck;
 mod subject;
 mod sweep;
+pub mod target;
 mod threads;
 mod world;
 

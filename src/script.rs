@@ -51,7 +51,7 @@ mod text;
 mod turn;
 
 pub use choices::{Choices, SeedChoices};
-pub use generate::{Bias, Profile, Suite};
+pub use generate::{Bias, LineChoices, Profile, Suite};
 pub use op::{Content, Op, OpKind, Pushed, Reopen, Target};
 pub use outcome::{Outcome, Touched};
 pub use turn::Turn;

@@ -6,6 +6,7 @@ mod command;
 mod contract;
 mod engines;
 mod formats;
+mod fuzz_targets;
 mod hostile;
 mod house;
 mod own_disks;

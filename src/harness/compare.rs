@@ -79,6 +79,9 @@ impl Comparer {
             metadata(index, &*layer, oracle)?;
             let count = oracle.sector_count(index);
             if count <= WHOLE {
+                if oracle.layer_count() == 1 {
+                    extents(index, &*layer, oracle)?;
+                }
                 self.part(index, &*layer, oracle, 0..count)?;
                 continue;
             }

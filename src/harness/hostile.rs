@@ -16,6 +16,7 @@ mod image;
 mod judge;
 mod original;
 mod stored;
+mod stranger;
 mod tally;
 mod text;
 mod yard;

@@ -15,7 +15,7 @@ use crate::script::Medium;
 
 /// The surroundings of one script after another. Files go with the next script, and the directory with the world.
 pub struct World {
-    dir: TempDir,
+    home: Home,
     files: Vec<PathBuf>,
     /// By format and size of pages, which a database keeps: those of each, and how many of them are in use.
     memory: HashMap<(Format, u32), (Vec<MemoryFile>, usize)>,
@@ -24,6 +24,13 @@ pub struct World {
     drive: Option<Drive>,
     on_drive: bool,
     threads: Threads,
+}
+
+/// Where files lie while nothing strikes.
+enum Home {
+    Directory(TempDir),
+    /// A simulated drive, so that nothing is left behind whatever ends the process.
+    Drive(Drive),
 }
 
 impl World {
@@ -38,17 +45,25 @@ impl World {
             .prefix("disklayer-")
             .tempdir_in(&parent)
             .map_err(|e| Error::from_io(format!("making a directory for the layers in {}", parent.display()), e))?;
-        let draws = Arc::new(AtomicU64::new(0));
-        Ok(Self {
-            dir,
+        Ok(Self::at(Home::Directory(dir)))
+    }
+
+    /// A world without a directory: its files are on a simulated drive, struck or not.
+    pub fn in_memory() -> Self {
+        Self::at(Home::Drive(Drive::new()))
+    }
+
+    fn at(home: Home) -> Self {
+        Self {
+            home,
             files: Vec::new(),
             memory: HashMap::new(),
-            draws,
+            draws: Arc::default(),
             base: None,
             drive: None,
             on_drive: false,
             threads: Threads::default(),
-        })
+        }
     }
 
     /// The same world, with a disk image under every stack whose lowest layer is a file.
@@ -77,13 +92,14 @@ impl World {
 
     /// Makes everything as it was at first.
     pub(super) fn reset(&mut self) {
-        for file in self.files.drain(..).filter(|file| file.starts_with(self.dir.path())) {
-            for suffix in ["", "-wal", "-shm", "-journal"] {
-                let mut name = file.clone().into_os_string();
-                name.push(suffix);
-                let _ = std::fs::remove_file(name);
+        match &self.home {
+            Home::Directory(dir) => {
+                self.files.iter().filter(|file| file.starts_with(dir.path())).for_each(|file| remove(file))
             }
+            Home::Drive(drive) if !self.files.is_empty() => drive.restore(&Image::default()),
+            Home::Drive(_) => {}
         }
+        self.files.clear();
         self.memory.values_mut().for_each(|(_, in_use)| *in_use = 0);
         self.on_drive = false;
         self.draws.store(0, Ordering::Relaxed);
@@ -126,7 +142,10 @@ impl World {
     /// A name for a new file.
     pub(super) fn new_file(&mut self, extension: &str) -> PathBuf {
         let name = format!("{}.{extension}", self.files.len());
-        let path = self.drive().map_or_else(|| self.dir.path().join(&name), |drive| drive.path(&name));
+        let path = match (self.drive(), &self.home) {
+            (Some(drive), _) | (None, Home::Drive(drive)) => drive.path(&name),
+            (None, Home::Directory(dir)) => dir.path().join(&name),
+        };
         self.files.push(path.clone());
         path
     }
@@ -139,12 +158,24 @@ impl World {
                 .wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
         };
         let options = Options { identities: Some(Arc::new(draw)), ..Options::default() };
-        match self.drive() {
+        match (self.drive(), &self.home) {
             // So little that a transaction of a few sectors reaches the log before it is committed, in several writes
             // of which some are of more than one frame.
-            Some(drive) => Options { file_system: Arc::new(drive.clone()), cache_bytes: 4096, gather: 9000, ..options },
-            None => options,
+            (Some(drive), _) => {
+                Options { file_system: Arc::new(drive.clone()), cache_bytes: 4096, gather: 9000, ..options }
+            }
+            (None, Home::Drive(drive)) => Options { file_system: Arc::new(drive.clone()), ..options },
+            (None, Home::Directory(_)) => options,
         }
+    }
+}
+
+/// Removes a file, and what SQLite may have put beside it.
+fn remove(file: &Path) {
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        let mut name = file.to_owned().into_os_string();
+        name.push(suffix);
+        let _ = std::fs::remove_file(name);
     }
 }
 

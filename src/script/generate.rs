@@ -8,10 +8,13 @@ use super::{Choices, Content, LayerKind, Op, OpKind, Pushed, Reopen, Script, Tar
 use crate::layer::Format;
 use crate::request::{Below, Durability};
 
+mod each;
 mod kinds;
 mod shape;
 mod strikes;
 mod threads;
+
+pub use each::LineChoices;
 
 /// A part of the gate, with its kind of stacks and operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -43,27 +43,41 @@ impl Case {
     pub fn draw(seed: u64, number: u64) -> Self {
         let mut choices = SeedChoices::new(seed, number);
         let recipe = Recipe::draw(seed, choices.below(RECIPES));
-        let damages = match choices.below(100) {
-            0..10 => vec![attack(&recipe, &mut choices)],
-            10..14 => journal(&recipe, &mut choices),
-            14..16 => uncounted(&recipe, &mut choices),
-            _ => {
-                let count = choices.weighted(&[(60, 1), (25, 2), (10, 3), (5, 6)]);
-                (0..count).map(|_| damage(&recipe, &mut choices)).collect()
-            }
-        };
+        let damages = special(&recipe, &mut choices).unwrap_or_else(|| {
+            let count = choices.weighted(&[(60, 1), (25, 2), (10, 3), (5, 6)]);
+            (0..count).map(|_| damage(&recipe, &mut choices)).collect()
+        });
+        Self { recipe, damages }
+    }
+
+    /// A case of the sound files of [`Case::draw`] under seed 1: `file` decides which, and whether something particular is
+    /// done to it; else each of `damages` decides one damage.
+    pub fn generate_each<C: Choices>(file: &mut C, damages: impl IntoIterator<Item = C>) -> Self {
+        let recipe = Recipe::draw(1, file.below(RECIPES));
+        let damages = special(&recipe, file)
+            .unwrap_or_else(|| damages.into_iter().map(|mut choices| damage(&recipe, &mut choices)).collect());
         Self { recipe, damages }
     }
 }
 
-fn attack(recipe: &Recipe, choices: &mut SeedChoices) -> Damage {
+/// What is done alone.
+fn special(recipe: &Recipe, choices: &mut impl Choices) -> Option<Vec<Damage>> {
+    match choices.below(100) {
+        0..10 => Some(vec![attack(recipe, choices)]),
+        10..14 => Some(journal(recipe, choices)),
+        14..16 => Some(uncounted(recipe, choices)),
+        _ => None,
+    }
+}
+
+fn attack(recipe: &Recipe, choices: &mut impl Choices) -> Damage {
     let attacks: Vec<_> = Attack::on(recipe.format).collect();
     let attack = attacks[choices.below(attacks.len() as u64) as usize];
     Damage::Attack { attack, reached: choices.weighted(&[(1, Reached::File), (1, Reached::Log)]) }
 }
 
 /// A journal, and maybe something for it to undo.
-fn journal(recipe: &Recipe, choices: &mut SeedChoices) -> Vec<Damage> {
+fn journal(recipe: &Recipe, choices: &mut impl Choices) -> Vec<Damage> {
     let pages = choices.between(0, 4) as u32;
     let lie = choices.percent(50).then(|| choices.between(1, 4) as u32);
     let page = u64::from(recipe.page_size);
@@ -81,7 +95,7 @@ fn journal(recipe: &Recipe, choices: &mut SeedChoices) -> Vec<Damage> {
 }
 
 /// A header that does not count the pages of the sectors, but for one that took the place of their root.
-fn uncounted(recipe: &Recipe, choices: &mut SeedChoices) -> Vec<Damage> {
+fn uncounted(recipe: &Recipe, choices: &mut impl Choices) -> Vec<Damage> {
     let (part, pages) = (Part::File, len(recipe, Part::File).div_ceil(u64::from(recipe.page_size)));
     let (from, to) = (choices.below(pages), 1);
     vec![Damage::Number { part, at: 28, value: 4 }, Damage::Copy { part, from, to }]
@@ -98,7 +112,7 @@ fn len(recipe: &Recipe, part: Part) -> u64 {
     }
 }
 
-fn damage(recipe: &Recipe, choices: &mut SeedChoices) -> Damage {
+fn damage(recipe: &Recipe, choices: &mut impl Choices) -> Damage {
     let part = match recipe.flushes {
         0 => Part::File,
         _ => choices.weighted(&[(3, Part::File), (2, Part::Log)]),
@@ -123,7 +137,7 @@ fn damage(recipe: &Recipe, choices: &mut SeedChoices) -> Damage {
 }
 
 /// A byte: anywhere, where a page says what it has, or in the header.
-fn place(recipe: &Recipe, part: Part, len: u64, choices: &mut SeedChoices) -> u64 {
+fn place(recipe: &Recipe, part: Part, len: u64, choices: &mut impl Choices) -> u64 {
     let (page, head) = match part {
         Part::File => (u64::from(recipe.page_size), 0),
         Part::Log => (u64::from(recipe.page_size) + 24, 32),
@@ -138,7 +152,7 @@ fn place(recipe: &Recipe, part: Part, len: u64, choices: &mut SeedChoices) -> u6
 }
 
 /// A place of a number: of the header of the file, of a frame, or any.
-fn field(part: Part, at: u64, choices: &mut SeedChoices) -> u64 {
+fn field(part: Part, at: u64, choices: &mut impl Choices) -> u64 {
     match (part, choices.below(3)) {
         (Part::File, 0) => {
             choices.weighted(&[(2, 28), (1, 24), (2, 32), (2, 36), (1, 40), (1, 44), (1, 52), (1, 56), (1, 92)])
@@ -148,7 +162,7 @@ fn field(part: Part, at: u64, choices: &mut SeedChoices) -> u64 {
     }
 }
 
-fn number(pages: u64, choices: &mut SeedChoices) -> u32 {
+fn number(pages: u64, choices: &mut impl Choices) -> u32 {
     match choices.below(8) {
         0 => 0,
         1 => 1,
@@ -160,7 +174,7 @@ fn number(pages: u64, choices: &mut SeedChoices) -> u32 {
     }
 }
 
-fn extent(recipe: &Recipe, choices: &mut SeedChoices) -> u64 {
+fn extent(recipe: &Recipe, choices: &mut impl Choices) -> u64 {
     match choices.below(4) {
         0 => 1,
         1 => choices.between(1, 16),
@@ -169,7 +183,7 @@ fn extent(recipe: &Recipe, choices: &mut SeedChoices) -> u64 {
     }
 }
 
-fn byte(choices: &mut SeedChoices) -> u8 {
+fn byte(choices: &mut impl Choices) -> u8 {
     match choices.below(4) {
         0 => 0,
         1 => 0xff,

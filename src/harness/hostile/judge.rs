@@ -11,7 +11,7 @@ use crate::harness::caught;
 use crate::layer::{Below, Durability, Effect, LayerIo, Mode, SectorMarker, SqliteDiskLayer};
 
 /// No opening may take longer.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 /// Bytes of a disk that are read whole, from its start; of a larger one what may be present is read.
 const READ_WHOLE: u64 = 1 << 20;
 /// What a read buffer is full of before the read.
@@ -124,11 +124,11 @@ impl Trial<'_> {
     }
 
     fn refused(&self, mode: Mode, error: &Error) -> Result<(Outcome, bool), Wrong> {
-        let outcome = match error.kind() {
-            ErrorKind::NotADisk => Outcome::NotADisk,
-            ErrorKind::Corrupt => Outcome::Corrupt,
-            ErrorKind::TooNew => Outcome::TooNew,
-            ErrorKind::PermissionDenied if mode == Mode::ReadOnly && self.prepared.needs_writer => Outcome::Corrupt,
+        let outcome = match (outcome(error), error.kind()) {
+            (Some(outcome), _) => outcome,
+            (None, ErrorKind::PermissionDenied) if mode == Mode::ReadOnly && self.prepared.needs_writer => {
+                Outcome::Corrupt
+            }
             _ => return Err(Wrong::Kind(error.to_string())),
         };
         // The layer's own words are about what it read through SQLite.
@@ -243,6 +243,16 @@ impl Trial<'_> {
     }
 }
 
+/// What a refusal says of the file, if it says anything.
+pub(super) fn outcome(error: &Error) -> Option<Outcome> {
+    match error.kind() {
+        ErrorKind::NotADisk => Some(Outcome::NotADisk),
+        ErrorKind::Corrupt => Some(Outcome::Corrupt),
+        ErrorKind::TooNew => Some(Outcome::TooNew),
+        _ => None,
+    }
+}
+
 /// Zeros may be stored as bytes.
 fn is_same(may: &Shown, shown: &Shown) -> bool {
     let is_zero = |shown: &Shown| match shown {
@@ -262,7 +272,7 @@ fn brief(shown: &Shown) -> String {
 }
 
 /// Changes a file that is not what it was: errors are fine, and panics are not.
-fn use_it(layer: &SqliteDiskLayer) {
+pub(super) fn use_it(layer: &SqliteDiskLayer) {
     let geometry = layer.metadata().geometry;
     let _ = layer.write(0, &vec![7; geometry.sector_size() as usize], Durability::Fua);
     let _ = layer.unmap(0, geometry.sector_count().min(8), Below::Something);

@@ -76,7 +76,7 @@ impl Yard {
     }
 
     /// Puts the files of a case in their place.
-    fn put(&self, files: &Files) -> Result<()> {
+    pub(super) fn put(&self, files: &Files) -> Result<()> {
         self.remove();
         for (suffix, bytes) in [("", &files.file), ("-wal", &files.log), ("-journal", &files.journal)] {
             if suffix.is_empty() || !bytes.is_empty() {

@@ -6,26 +6,42 @@ use crate::strike::{Cut, Failure, Lost, Span, Strike};
 
 /// Operations with what strikes them, as the suite wants it.
 pub(super) fn strike(suite: Suite, shape: &Shape, ops: Vec<Op>, choices: &mut impl Choices) -> Vec<Line> {
-    let percent = match suite {
-        _ if !shape.can_be_struck() => 0,
-        Suite::PowerCuts => choices.between(3, 20),
-        Suite::FailingDrive => choices.between(5, 40),
-        _ => 0,
-    };
-    // A strike that is always of one kind shows what a mixture hides.
-    let failure = choices.percent(40).then(|| kind_of_failure(choices));
-    let line = |op| {
-        let strike = (percent > 0 && choices.percent(percent)).then(|| match suite {
+    let striker = Striker::new(suite, shape, choices);
+    ops.into_iter().map(|op| striker.line(op, choices)).collect()
+}
+
+/// How often something strikes in a script, and what.
+pub(super) struct Striker {
+    suite: Suite,
+    percent: u64,
+    failure: Option<Failure>,
+}
+
+impl Striker {
+    pub(super) fn new(suite: Suite, shape: &Shape, choices: &mut impl Choices) -> Self {
+        let percent = match suite {
+            _ if !shape.can_be_struck() => 0,
+            Suite::PowerCuts => choices.between(3, 20),
+            Suite::FailingDrive => choices.between(5, 40),
+            _ => 0,
+        };
+        // A strike that is always of one kind shows what a mixture hides.
+        let failure = choices.percent(40).then(|| kind_of_failure(choices));
+        Self { suite, percent, failure }
+    }
+
+    pub(super) fn line(&self, op: Op, choices: &mut impl Choices) -> Line {
+        let strikes = self.percent > 0 && choices.percent(self.percent);
+        let strike = strikes.then(|| match self.suite {
             Suite::PowerCuts => cuts(choices),
             _ => Strike::Fail {
                 call: choices.between(1, 24) as u32,
                 span: if choices.percent(35) { Span::Rest } else { Span::One },
-                failure: failure.unwrap_or_else(|| kind_of_failure(choices)),
+                failure: self.failure.unwrap_or_else(|| kind_of_failure(choices)),
             },
         });
         Line { turn: None, op, strike }
-    };
-    ops.into_iter().map(line).collect()
+    }
 }
 
 fn kind_of_failure(choices: &mut impl Choices) -> Failure {
