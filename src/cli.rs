@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use disklayer_sqlite::error::{Error, Result};
 
+mod artifacts;
 mod bar;
 mod check;
 mod gate;

@@ -4,17 +4,22 @@ use std::path::PathBuf;
 
 use clap::Args;
 use disklayer_sqlite::error::{Error, ErrorKind, Result};
-use disklayer_sqlite::harness::{minimize, prove};
+use disklayer_sqlite::harness::target::Target;
+use disklayer_sqlite::harness::{World, minimize, prove};
 
 use super::place::Place;
+use super::scripts::{self, Saved};
 use super::table::counted;
-use super::{Verdict, interrupt, note, quietly, scripts};
+use super::{Verdict, artifacts, interrupt, note, quietly};
 
 /// Shrink a script that fails, and print it with its story
 #[derive(Args)]
 pub(super) struct Minimize {
-    /// The script; it is not changed
+    /// The script, or an input that a fuzzer has left; it is not changed
     file: PathBuf,
+    /// The file is an input of this fuzz target [default: what artifacts/TARGET/… or the file's name says]
+    #[arg(long, value_name = "TARGET")]
+    target: Option<Target>,
     /// Write the shrunk script there instead
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
@@ -25,8 +30,7 @@ pub(super) struct Minimize {
 impl Minimize {
     pub(super) fn execute(self) -> Result<Verdict> {
         self.place.base_sectors()?;
-        let saved = scripts::load_one(&self.file)?;
-        let mut world = self.place.world()?;
+        let (saved, mut world) = self.load()?;
         let Err(found) = quietly(|| prove(&saved.script, &mut world)) else {
             let what = format!("{} passes, so there is nothing to shrink", saved.name);
             return Err(Error::new(ErrorKind::Unsupported, what));
@@ -45,5 +49,23 @@ impl Minimize {
             None => super::print(&shrunk.to_string())?,
         }
         Ok(Verdict::Pass)
+    }
+
+    /// The script, and where it runs: that of a fuzzer, where the fuzzer ran it.
+    fn load(&self) -> Result<(Saved, World)> {
+        let (mut artifacts, _) = artifacts::sort_out(std::slice::from_ref(&self.file), self.target)?;
+        let (Some(artifact), true) = (artifacts.pop(), artifacts.is_empty()) else {
+            return Ok((scripts::load_one(&self.file)?, self.place.world()?));
+        };
+        match artifact.input.script() {
+            Some(script) => {
+                let saved = Saved { name: artifact.name, script: script.clone(), story: Vec::new() };
+                Ok((saved, World::in_memory()))
+            }
+            None => {
+                let what = format!("{} is no script; `disklayer replay` shows what it is", artifact.name);
+                Err(Error::new(ErrorKind::Unsupported, what))
+            }
+        }
     }
 }

@@ -82,3 +82,59 @@ fn nothing_to_replay_is_no_pass() {
     place.run("replay missing.script").refuses(&["missing.script", "not found"]);
     assert_eq!(place.run("replay").code, Some(2));
 }
+
+/// Bytes as a fuzzer makes them.
+fn noise(case: u32) -> Vec<u8> {
+    let mut state = case.wrapping_mul(0x9e37_79b9) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        (state >> 24) as u8
+    };
+    (0..800).map(|_| next()).collect()
+}
+
+#[test]
+fn what_a_fuzzer_has_left_is_replayed_and_shown() {
+    let place = Place::new();
+    std::fs::create_dir_all(place.path("artifacts/script")).expect("directories");
+    for case in 0..40 {
+        std::fs::write(place.path(&format!("artifacts/script/crash-{case:02}")), noise(case)).expect("an artifact");
+    }
+    let ran = place.run("replay artifacts/script");
+    ran.says_first(0, "PASS  40 inputs, ");
+    assert!(ran.out.contains("crash-07, as a script:\n    disk "), "{}", ran.out);
+    let ran = place.run("replay artifacts/script --plant UnmapKeepsData");
+    ran.says_first(1, "FAIL  ");
+    // The same bytes are something else to another target.
+    let ran = place.run("replay artifacts/script/crash-07 --target power_cut");
+    ran.says_first(0, "PASS  1 input, ");
+    assert!(ran.out.contains("an input of power_cut") || ran.out.contains("as a script"), "{}", ran.out);
+    place.run("replay artifacts/script/crash-07 --target scripts").refuses(&["`scripts` is no fuzz target"]);
+}
+
+#[test]
+fn what_a_fuzzer_has_left_is_minimized() {
+    let place = Place::new();
+    let case = (0..40)
+        .find(|case| {
+            std::fs::write(place.path("script-crash"), noise(*case)).expect("an artifact");
+            place.run("replay script-crash --plant UnmapKeepsData").code == Some(1)
+        })
+        .expect("an input that finds the mistake");
+    let ran = place.run("minimize script-crash --plant UnmapKeepsData");
+    let operations = ran.out.lines().filter(|line| line.starts_with("unmap") || line.starts_with("read")).count();
+    assert!(ran.code == Some(0) && ran.out.contains("disk 512") && operations > 0, "case {case}: {}", ran.out);
+    assert!(ran.out.lines().count() < 16, "{}", ran.out);
+}
+
+#[test]
+fn an_input_that_is_no_script_is_shown_too() {
+    let place = Place::new();
+    place.write("hostile_database-crash", "\u{0}SQLite format 3, or not");
+    place.run("replay hostile_database-crash").says_first(0, "PASS  1 input, ");
+    place.write("script_text-crash", "disk 512");
+    place.run("replay script_text-crash").says_first(0, "PASS  1 input, ");
+    place.run("minimize script_text-crash").refuses(&["script_text-crash is no script"]);
+}
