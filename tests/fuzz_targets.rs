@@ -135,38 +135,6 @@ fn bytes_find_planted_mistakes_through_every_target_that_runs_something() {
 }
 
 #[test]
-fn a_mutated_input_has_whole_records_and_room() {
-    let mut data = noise(2000, 1);
-    for target in [Target::Script, Target::Layer, Target::PowerCut, Target::HostileDatabase] {
-        let (mut size, mut sizes) = (500, std::collections::BTreeSet::new());
-        data[0] = 1;
-        for seed in 0..4000 {
-            let mut untouched = |_: &mut [u8], size: usize, _: usize| size;
-            size = target.mutate(&mut data, size, 1000, seed, &mut untouched);
-            assert!(size <= 1000, "{target}: {size}");
-            sizes.insert(size);
-            data[0] = 1;
-        }
-        assert!(sizes.len() > 5, "{target} is always as long: {sizes:?}");
-    }
-}
-
-#[test]
-fn two_inputs_are_joined_between_records() {
-    let (one, other) = (vec![1; HEAD + 20 * RECORD], vec![2; HEAD + 20 * RECORD]);
-    let mut out = vec![0; 2000];
-    let mut mixed = 0;
-    for seed in 0..200 {
-        let size = Target::Script.splice(&one, &other, &mut out, seed);
-        assert_eq!((size - HEAD) % RECORD, 0);
-        let border = out[..size].iter().position(|byte| *byte == 2).unwrap_or(size);
-        assert!(border >= HEAD && (border - HEAD).is_multiple_of(RECORD));
-        mixed += usize::from(border > HEAD && border < size);
-    }
-    assert!(mixed > 100, "{mixed} of 200 have records of both");
-}
-
-#[test]
 fn a_target_is_known_by_the_path_of_its_input() {
     for target in Target::ALL {
         assert_eq!(target.name().parse::<Target>().unwrap(), target);
@@ -189,4 +157,48 @@ fn a_text_that_is_not_read_back_would_be_found() {
         place.run_input(&Input::ScriptText(text.to_owned())).unwrap_or_else(|found| panic!("{found}"));
     }
     place.run_input(&Input::Description("memdiff:mem:64M".to_owned())).unwrap_or_else(|found| panic!("{found}"));
+}
+
+/// Bytes of all seeds together.
+const MOST_SEEDS: u64 = 1 << 20;
+
+#[test]
+fn every_committed_seed_passes() {
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
+    let mut place = Playground::new(now);
+    let mut bytes = 0;
+    for target in Target::ALL {
+        let mut seen = 0;
+        for entry in std::fs::read_dir(seeds.join(target.name())).unwrap() {
+            let path = entry.unwrap().path();
+            let seed = std::fs::read(&path).unwrap();
+            assert_eq!(Target::of_artifact(&path), Some(target));
+            place.run(target, &seed).unwrap_or_else(|found| panic!("{}:\n{found}", path.display()));
+            (bytes, seen) = (bytes + seed.len() as u64, seen + 1);
+        }
+        assert!(seen >= 20, "{target} has {seen} seeds");
+    }
+    assert!(bytes < MOST_SEEDS, "the seeds are {bytes} bytes");
+}
+
+#[test]
+fn the_seeds_of_each_target_find_a_planted_mistake() {
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
+    let planted = [
+        (Target::Script, Fault::UnmapKeepsData),
+        (Target::Layer, Fault::LastClusterTakenForFull),
+        (Target::PowerCut, Fault::FlushDoesNothing),
+        (Target::HostileDatabase, Fault::StrangersAllowed),
+    ];
+    for (target, fault) in planted {
+        let mut place = Playground::new(now);
+        let files = std::fs::read_dir(seeds.join(target.name())).unwrap();
+        let found = fault::with(fault, || {
+            files
+                .map(|entry| std::fs::read(entry.unwrap().path()).unwrap())
+                .find_map(|seed| place.run(target, &seed).err())
+        });
+        let found = found.unwrap_or_else(|| panic!("no seed of {target} finds {fault:?}"));
+        println!("a seed of {target} finds {fault:?}: {}", found.slug());
+    }
 }

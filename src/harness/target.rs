@@ -45,12 +45,10 @@ use crate::script::Script;
 mod bytes;
 mod finding;
 mod layout;
-mod mutate;
 mod playground;
 mod text;
 
 pub use finding::Finding;
-pub use mutate::ByteMutator;
 pub use playground::Playground;
 
 /// What a fuzzer's bytes are taken for.

@@ -219,8 +219,9 @@ impl Content {
 fn stamp_sector(stamp: u32, sector: u64, buf: &mut [u8]) {
     let mut word = (u64::from(stamp) << 32 ^ sector ^ 0x5851_f42d_4c95_7f2d).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     word ^= word >> 29;
-    for chunk in buf.chunks_exact_mut(8) {
-        chunk.copy_from_slice(&word.to_le_bytes());
+    // Arrays have no lengths to be compared, which an instrumented build counts each time.
+    for chunk in buf.as_chunks_mut::<8>().0 {
+        *chunk = word.to_le_bytes();
         word = word.wrapping_add(0xa076_1d64_78bd_642f);
     }
 }

@@ -17,34 +17,18 @@ const OP: usize = 16;
 const MOST_OPS: usize = 64;
 /// A layer that remembers each unmapped sector by itself is not made to remember more.
 const MOST_ROWS: u64 = 4096;
+/// Bytes of the largest layer: one sector more than a cluster of 64 has edges inside, and then some.
+const LARGEST: u64 = 72 * 512;
 /// More damages than these are not looked at.
 const MOST_DAMAGES: usize = 6;
 
-/// How many bytes the head of an input has, and how many each record after it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Layout {
-    pub(super) head: usize,
-    pub(super) record: usize,
-    pub(super) most: usize,
-}
-
-impl Layout {
-    /// Bytes of an input that are looked at.
-    pub(super) fn longest(self) -> usize {
-        self.head + self.most * self.record
-    }
-}
-
 impl Target {
-    /// How its bytes are divided; those of texts are not.
-    pub(super) fn layout(self) -> Option<Layout> {
-        let of_ops = |record| Some(Layout { head: HEAD, record, most: MOST_OPS });
+    /// Bytes of a record.
+    fn record(self) -> usize {
         match self {
-            Self::Script => of_ops(OP),
-            Self::Layer => of_ops(OP + 1),
-            Self::PowerCut => of_ops(OP + 8),
-            Self::HostileDatabase => Some(Layout { head: OP, record: OP, most: MOST_DAMAGES }),
-            Self::ScriptText | Self::Description => None,
+            Self::Layer => OP + 1,
+            Self::PowerCut => OP + 8,
+            _ => OP,
         }
     }
 
@@ -82,8 +66,7 @@ impl Target {
             let LayerShape { kind, sector_count, filled, .. } = shape.layers[0];
             shape.layers[0] = LayerShape { filled, ..LayerShape::new(kind, sector_count) };
         }
-        let records: Vec<&[u8]> =
-            bytes.chunks(self.layout().map_or(OP, |layout| layout.record)).take(MOST_OPS).collect();
+        let records: Vec<&[u8]> = bytes.chunks(self.record()).take(MOST_OPS).collect();
         let mut lines =
             Script::generate_each(&profile, &shape, &mut part(HABITS, HEAD), records.iter().map(|record| line(record)));
         if self == Self::Layer {
@@ -95,11 +78,19 @@ impl Target {
     }
 }
 
-/// Files are in memory, so that one of a huge disk would need more than there is.
+/// Makes large layers small: a fuzzer runs many scripts, and small pages have as many edges in small layers. A huge one
+/// stays, but for a file, which would need more memory than there is.
 fn keep_small(shape: &mut Shape) {
-    if !shape.can_be_struck() {
-        let files = shape.layers.iter_mut().filter(|layer| layer.kind == LayerKind::File);
-        files.for_each(|layer| layer.kind = LayerKind::Ram);
+    let is_huge = !shape.can_be_struck();
+    let most = (LARGEST / u64::from(shape.sector_size)).max(8);
+    for layer in &mut shape.layers {
+        match layer.kind {
+            _ if !is_huge && layer.sector_count > most => {
+                layer.sector_count = most - layer.sector_count % (most / 8 + 1)
+            }
+            LayerKind::File if is_huge => layer.kind = LayerKind::Ram,
+            _ => {}
+        }
     }
 }
 

@@ -1,0 +1,6 @@
+//! The descriptions of disks.
+#![no_main]
+
+use disklayer_sqlite::harness::target::Target;
+
+disklayer_sqlite_fuzz::fuzz!(Target::Description);

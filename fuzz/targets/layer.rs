@@ -1,0 +1,6 @@
+//! Scripts on one layer, asked itself.
+#![no_main]
+
+use disklayer_sqlite::harness::target::Target;
+
+disklayer_sqlite_fuzz::fuzz!(Target::Layer);
