@@ -14,6 +14,7 @@ use crate::oracle::Oracle;
 use crate::script::{Line, Op, OpKind, Outcome, Script, Target, Touched};
 
 mod compare;
+mod coverage;
 mod divergence;
 mod exercise;
 mod explore;
@@ -35,6 +36,7 @@ pub mod target;
 mod threads;
 mod world;
 
+pub use coverage::Coverage;
 pub use divergence::{Difference, Divergence, Signature};
 pub use exercise::{Exercise, Sight};
 pub use explore::{BUSY, Explored, explore};

@@ -14,6 +14,7 @@ mod interrupt;
 mod replay;
 mod rewrite;
 mod run;
+mod shards;
 mod usage;
 
 /// A directory that the command runs in.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use disklayer_sqlite::error::{Error, ErrorKind, Result};
 use disklayer_sqlite::harness::World;
-use disklayer_sqlite::script::Suite;
+use disklayer_sqlite::script::{Script, Suite};
 
 use super::place::Place;
 use super::plant::Plant;
@@ -23,6 +23,7 @@ mod demands;
 mod findings;
 mod junit;
 mod kills;
+mod merge;
 mod plan;
 mod progress;
 mod report;
@@ -31,9 +32,13 @@ mod text;
 mod worker;
 
 use findings::Findings;
-use plan::{Extent, Plan};
-use report::Report;
+pub(super) use merge::Merge;
+use plan::{Extent, Plan, Shard};
+use report::{End, Report};
 use tally::Tallies;
+
+/// So many states for each script of power cuts.
+const STATES: u64 = 54;
 
 /// Run random scripts on stacks of real layers and on the oracle, and compare every byte
 #[derive(Args)]
@@ -54,9 +59,12 @@ pub(super) struct Gate {
     /// Only this suite; more than once for several [default: all]
     #[arg(long, value_name = "SUITE", value_parser = suite)]
     suite: Vec<Suite>,
+    /// Only this part of the scripts, such as 1/4 to 4/4; `disklayer merge` joins their reports
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
     /// For each script of the suite power-cuts: in how many states another one is cut short (every fourth is, in as
     /// many more)
-    #[arg(long, value_name = "N", default_value_t = 54)]
+    #[arg(long, value_name = "N", default_value_t = STATES)]
     states: u64,
     /// Take longer: 3000 kills
     #[arg(long)]
@@ -85,7 +93,7 @@ impl Gate {
         let junit = self.junit.as_deref().map(Output::create).transpose()?;
         let json = self.json.as_deref().map(Output::create).transpose()?;
         let extent = self.time.map_or(Extent::Scripts(self.scripts), |time| Extent::Until(Instant::now() + time));
-        let plan = Plan::new(self.seed, extent, base, self.suite, self.states);
+        let plan = Plan::new(self.seed, extent, self.shard, self.suite).with(base, self.states);
         let findings =
             Findings::new(self.failures.clone(), self.seed, format!("{}{}", self.place.options(), plant.option()));
         let start = Instant::now();
@@ -94,17 +102,27 @@ impl Gate {
         let hunt = kills::Hunt { place: &self.place, failures: &self.failures, seed: self.seed, plant };
         let time = start.elapsed();
         let kills = self.kills.or(self.deep.then_some(kills::DEEP)).map(|kills| hunt.run(kills, jobs)).transpose()?;
-        let report = Report::new(&plan, jobs, time, &tallies, findings.list()).with_kills(kills);
-        junit.map_or(Ok(()), |out| out.write(&junit::text(&report)?))?;
-        json.map_or(Ok(()), |out| out.write(&report.json()?))?;
-        super::print(&text::text(&report))?;
-        Ok(report.verdict.into())
+        let end = match () {
+            () if findings.are_enough() => End::Enough,
+            () if interrupt::requested() => End::Interrupted,
+            () => End::Whole,
+        };
+        let report = Report::new(&plan, jobs, time, &tallies, (findings.list(), kills), end);
+        tell(&report, junit, json)
     }
 
     fn worlds(&self) -> Result<Vec<World>> {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         (0..self.jobs.map_or_else(cores, usize::from)).map(|_| self.place.world()).collect()
     }
+}
+
+/// Writes a report in every form that was asked for.
+fn tell(report: &Report, junit: Option<Output<'_>>, json: Option<Output<'_>>) -> Result<Verdict> {
+    junit.map_or(Ok(()), |out| out.write(&junit::text(report)?))?;
+    json.map_or(Ok(()), |out| out.write(&report.json()?))?;
+    super::print(&text::text(report))?;
+    Ok(report.verdict.into())
 }
 
 /// Every world gets a thread; the counts of all of them.
@@ -157,7 +175,14 @@ impl<'a> Output<'a> {
     }
 }
 
-fn suite(text: &str) -> Result<Suite, String> {
+/// Script `case` of a gate; of those that it leads to, the one that diverges.
+pub(super) fn script(seed: u64, case: u64, suites: Vec<Suite>, base: Option<u64>, world: &mut World) -> Script {
+    let plan = Plan::new(seed, Extent::Scripts(u64::MAX), None, suites).with(base, STATES);
+    let found = quietly(|| worker::run(&plan, case, plan.suite(case), world, &mut Tallies::default())).err();
+    found.map_or_else(|| plan.script(case), |found| found.script)
+}
+
+pub(super) fn suite(text: &str) -> Result<Suite, String> {
     let names = || Suite::ALL.map(report::name).join(", ").replace(' ', "-").replace(",-", ", ");
     let found = Suite::ALL.into_iter().find(|&suite| report::name(suite).replace(' ', "-") == text);
     found.ok_or_else(|| format!("one of {} is expected", names()))

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use disklayer_sqlite::error::{Error, ErrorKind, Result};
 use disklayer_sqlite::script::{LayerKind, Script};
 
+/// The line of a story that says what differs begins so.
+pub(super) const DIFFERS: &str = "what differs: ";
+
 /// A script, and where it is from.
 pub(super) struct Saved {
     /// Its file, and the line if the file has several.

@@ -98,6 +98,19 @@ impl Difference {
         }
     }
 
+    /// The sector that it shows in, if it is one.
+    pub fn sector(&self) -> Option<u64> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes.sector),
+            Self::Presence { sector, .. } => Some(*sector),
+            Self::History(history) => match history.unexplained {
+                crate::oracle::Unexplained::Sector(sector) => Some(sector),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     fn class(&self) -> Class {
         match self {
             Self::Outcome { expected, actual, .. } => Class::Outcome(*expected, *actual),
@@ -155,6 +168,19 @@ impl Signature {
         };
         let layer = self.layer.map_or(String::new(), |layer| format!("-{layer}"));
         format!("{op}-{class}{layer}").to_lowercase()
+    }
+}
+
+/// All that makes it what it is, in words.
+impl fmt::Display for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.slug())?;
+        match self.class {
+            Class::Outcome(expected, actual) => write!(f, ", {actual} where it must be {expected}"),
+            Class::Presence(true) => f.write_str(", absent where it must be present"),
+            Class::Presence(false) => f.write_str(", present where it must be absent"),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -1,11 +1,9 @@
 //! What a run must have met to mean anything: a harness that never saw an end has not tested ends.
 
-use disklayer_sqlite::harness::{BUSY, Exercise, Sight};
-use disklayer_sqlite::strike::Failure;
-use serde::Serialize;
+use disklayer_sqlite::harness::{BUSY, Sight};
+use serde::{Deserialize, Serialize};
 
-use super::plan::Plan;
-use super::tally::{Tallies, Tally};
+use super::report::Report;
 
 /// Percentages mean nothing over fewer scripts.
 const SHARES_FROM: u64 = 2000;
@@ -19,19 +17,19 @@ const BUSY_STATES: u64 = 50;
 const SHARES: [(Sight, u64); 3] = [(Sight::Files, 30), (Sight::ThreeLayers, 30), (Sight::UnequalSizes, 20)];
 
 /// The part of all scripts that had something.
-#[derive(Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Share {
     /// What they had.
-    pub(super) what: &'static str,
+    pub(super) what: String,
     pub(super) percent: f64,
     /// The least that is demanded.
     pub(super) at_least: u64,
 }
 
-pub(super) fn shares(total: &Tally) -> Vec<Share> {
+pub(super) fn shares(report: &Report) -> Vec<Share> {
     let share = |(sight, at_least)| Share {
-        what: Sight::text(sight),
-        percent: percent(total.exercise.seen(sight), total.scripts),
+        what: Sight::text(sight).to_owned(),
+        percent: percent(report.seen(sight), report.total.scripts),
         at_least,
     };
     SHARES.map(share).into()
@@ -39,37 +37,33 @@ pub(super) fn shares(total: &Tally) -> Vec<Share> {
 
 /// What was demanded and not met, each in a sentence. Over a base the sights depend on its size and are not demanded.
 /// With only some suites nothing is demanded of the rest.
-pub(super) fn unmet(total: &Tally, tallies: &Tallies, plan: &Plan) -> Vec<String> {
-    let (mut unmet, explored) = (Vec::new(), &tallies.explored);
-    if explored.states >= SHARES_FROM && percent(explored.busy, explored.states) < BUSY_STATES as f64 {
-        let busy = percent(explored.busy, explored.states);
+pub(super) fn unmet(report: &Report) -> Vec<String> {
+    let (mut unmet, cuts, total) = (Vec::new(), &report.power_cuts, &report.total);
+    if cuts.states >= SHARES_FROM && percent(cuts.busy, cuts.states) < BUSY_STATES as f64 {
+        let busy = percent(cuts.busy, cuts.states);
         unmet.push(format!("{busy:.1} % of the states had {BUSY} unsynced writes, and {BUSY_STATES} % must"));
     }
-    if !plan.is_whole() {
+    if !report.is_whole() {
         return unmet;
     }
     if total.scripts - total.divergences >= SHARES_FROM {
-        for Share { what, percent, at_least } in shares(total) {
+        for Share { what, percent, at_least } in shares(report) {
             if percent < at_least as f64 {
                 unmet.push(format!("{percent:.1} % of the scripts had {what}, and {at_least} % must"));
             }
         }
-        let refused = percent(total.exercise.refused, total.exercise.executed());
+        let refused = percent(total.refusals, total.operations);
         if refused > MOST_REFUSED as f64 {
             unmet.push(format!("{refused:.1} % of the operations were refused, and {MOST_REFUSED} % may be"));
         }
     }
-    if total.scripts - total.divergences >= SIGHTS_FROM && plan.base.is_none() {
-        let missing = unseen(&total.exercise).map(|sight| format!("never met: {}", sight.text()));
-        unmet.extend(missing);
-        let strikes = Failure::ALL.iter().zip(tallies.swept.strikes).filter(|(_, strikes)| *strikes == 0);
-        unmet.extend(strikes.map(|((name, _), _)| format!("no call was struck with the failure `{name}`")));
+    if total.scripts - total.divergences >= SIGHTS_FROM && report.base_sectors.is_none() {
+        let never = report.sights.iter().filter(|seen| seen.count == 0);
+        unmet.extend(never.map(|seen| format!("never met: {}", seen.what)));
+        let strikes = report.failing_drive.strikes.iter().filter(|(_, strikes)| **strikes == 0);
+        unmet.extend(strikes.map(|(name, _)| format!("no call was struck with the failure `{name}`")));
     }
     unmet
-}
-
-fn unseen(exercise: &Exercise) -> impl Iterator<Item = &'static Sight> {
-    Sight::ALL.iter().filter(|&&sight| exercise.seen(sight) == 0)
 }
 
 pub(super) fn percent(part: u64, whole: u64) -> f64 {

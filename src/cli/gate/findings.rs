@@ -5,21 +5,24 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use disklayer_sqlite::harness::{Divergence, Signature, World, minimize, prove};
 use disklayer_sqlite::script::Suite;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
+use super::super::scripts::DIFFERS;
 use super::super::{interrupt, shell};
 
 /// After so many kinds of divergence a run stops.
 pub(super) const MOST: usize = 10;
 
 /// The divergences of one kind.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Finding {
     /// The kind, in a few words.
     pub(super) name: String,
+    /// What differs: two divergences that say the same here are one.
+    pub(super) differs: String,
     /// The suite of the script that it was first found with.
-    pub(super) suite: &'static str,
+    pub(super) suite: String,
     /// The number of that script.
     pub(super) case: u64,
     /// How often it was met.
@@ -82,7 +85,8 @@ impl Findings {
     fn finding(&self, case: u64, suite: Suite, divergence: &Divergence) -> Finding {
         Finding {
             name: divergence.signature().slug(),
-            suite: super::report::name(suite),
+            differs: divergence.signature().to_string(),
+            suite: super::report::name(suite).to_owned(),
             case,
             times: 1,
             story: divergence.story(),
@@ -93,8 +97,11 @@ impl Findings {
     }
 
     fn written(&self, mut finding: Finding) -> Finding {
-        let Finding { name, suite, case, story, script, .. } = &finding;
-        let text = format!("found by `disklayer gate --seed {}`, suite {suite}, script {case}\n{story}", self.seed);
+        let Finding { name, differs, suite, case, story, script, .. } = &finding;
+        let text = format!(
+            "found by `disklayer gate --seed {}`, suite {suite}, script {case}\n{DIFFERS}{differs}\n{story}",
+            self.seed
+        );
         let head: String = text.lines().map(|line| format!("# {line}\n")).collect();
         let hash = XxHash3_64::oneshot(script.as_bytes()) as u32;
         let path = self.dir.join(format!("{name}-{hash:08x}.script"));

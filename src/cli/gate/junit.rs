@@ -18,7 +18,7 @@ pub(super) fn text(report: &Report) -> Result<String> {
 
 /// One test if it passed, and one for each kind of divergence if not.
 fn suite(counts: &Counts, findings: &[Finding]) -> TestSuite {
-    let mut suite = TestSuite::new(counts.name);
+    let mut suite = TestSuite::new(counts.name.as_str());
     let name = "stack and oracle agree".to_owned();
     suite.add_property(("scripts", counts.scripts.to_string().as_str()));
     suite.add_property(("operations", counts.operations.to_string().as_str()));

@@ -10,7 +10,7 @@ use disklayer_sqlite::error::{Error, Result};
 use disklayer_sqlite::harness::kills::{Deaths, Life, Series};
 use disklayer_sqlite::layer::Format;
 use indicatif::ProgressBar;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::super::interrupt;
 use super::super::place::Place;
@@ -25,7 +25,7 @@ const SERIES: u64 = 60;
 const DEMANDS_FROM: u64 = 1000;
 
 /// What was killed, and what was found; a part of the JSON.
-#[derive(Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Kills {
     pub(super) kills: u64,
     /// Inside of an operation.

@@ -4,6 +4,8 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
+
 use disklayer_sqlite::script::{Profile, Script, SeedChoices, Suite};
 
 /// So many scripts are taken at once.
@@ -26,10 +28,50 @@ pub(super) enum Extent {
     Until(Instant),
 }
 
+/// A part of the scripts of a run, with which no other shares any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Shard {
+    /// Its number, from 1.
+    pub(super) number: u64,
+    /// How many there are.
+    pub(super) of: u64,
+}
+
+impl Shard {
+    /// Without an end there is room for so many scripts between the beginnings of two shards.
+    const APART: u64 = 1 << 48;
+
+    /// Its part of `count` scripts.
+    fn of_count(self, count: u64) -> Range<u64> {
+        let before = |number: u64| (u128::from(count) * u128::from(number) / u128::from(self.of)) as u64;
+        before(self.number - 1)..before(self.number)
+    }
+
+    /// Its part of scripts without an end.
+    fn of_all(self) -> Range<u64> {
+        let first = (self.number - 1) * Self::APART;
+        first..first + Self::APART
+    }
+}
+
+impl std::str::FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers = text.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
+        match numbers {
+            Some((number, of)) if (1..=of).contains(&number) && of <= 1 << 16 => Ok(Self { number, of }),
+            _ => Err("NUMBER/OF is expected, such as 1/4 to 4/4; 65536 shards are the most".to_owned()),
+        }
+    }
+}
+
 /// The scripts of a run. Each is known by its number alone, whoever runs it.
 pub(super) struct Plan {
     pub(super) seed: u64,
     pub(super) extent: Extent,
+    pub(super) shard: Option<Shard>,
+    end: u64,
     /// Sectors of the image under the stacks.
     pub(super) base: Option<u64>,
     /// If given, only these.
@@ -40,20 +82,38 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn new(seed: u64, extent: Extent, base: Option<u64>, suites: Vec<Suite>, states: u64) -> Self {
-        Self { seed, extent, base, suites, states, next: AtomicU64::new(0) }
+    pub(super) fn new(seed: u64, extent: Extent, shard: Option<Shard>, suites: Vec<Suite>) -> Self {
+        let whole = Shard { number: 1, of: 1 };
+        let cases = match extent {
+            Extent::Scripts(count) => shard.unwrap_or(whole).of_count(count),
+            Extent::Until(_) => shard.unwrap_or(whole).of_all(),
+        };
+        Self { seed, extent, shard, end: cases.end, base: None, suites, states: 0, next: AtomicU64::new(cases.start) }
+    }
+
+    /// The same, over an image of so many sectors, and cut to so many states.
+    pub(super) fn with(self, base: Option<u64>, states: u64) -> Self {
+        Self { base, states, ..self }
     }
 
     /// The next scripts for whoever asks. With a time limit chunks are whole, so that the scripts done are the first
     /// ones, and the trace is that of a run of so many.
     pub(super) fn take(&self) -> Option<Range<u64>> {
-        let end = match self.extent {
-            Extent::Scripts(count) => count,
-            Extent::Until(end) if Instant::now() >= end => 0,
-            Extent::Until(_) => u64::MAX,
-        };
+        if matches!(self.extent, Extent::Until(end) if Instant::now() >= end) {
+            return None;
+        }
         let start = self.next.fetch_add(CHUNK, Relaxed);
-        (start < end).then(|| start..end.min(start.saturating_add(CHUNK)))
+        (start < self.end).then(|| start..self.end.min(start.saturating_add(CHUNK)))
+    }
+
+    /// How many scripts there are, if there is no other end.
+    pub(super) fn count(&self) -> u64 {
+        self.end - self.next.load(Relaxed)
+    }
+
+    /// The suites that were asked for, if not all.
+    pub(super) fn only(&self) -> impl Iterator<Item = Suite> {
+        self.suites.iter().copied()
     }
 
     /// The suite of script `case`: they take turns, and those that take longer have fewer of them.

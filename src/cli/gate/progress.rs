@@ -15,6 +15,7 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 
 pub(super) struct Progress {
     extent: Extent,
+    scripts: u64,
     start: Instant,
     done: AtomicU64,
     found: AtomicU64,
@@ -22,7 +23,8 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn new(plan: &Plan) -> Self {
-        Self { extent: plan.extent, start: Instant::now(), done: AtomicU64::new(0), found: AtomicU64::new(0) }
+        let (done, found) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { extent: plan.extent, scripts: plan.count(), start: Instant::now(), done, found }
     }
 
     pub(super) fn did_one(&self) {
@@ -53,7 +55,7 @@ impl Progress {
 
     fn bar(&self) -> ProgressBar {
         let len = match self.extent {
-            Extent::Scripts(count) => count,
+            Extent::Scripts(_) => self.scripts,
             Extent::Until(end) => (end - self.start).as_millis() as u64,
         };
         let style = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}  {eta} left");

@@ -1,6 +1,6 @@
 //! What a run counts, suite by suite.
 
-use disklayer_sqlite::harness::{Divergence, Exercise, Explored, Histories, Summary, Swept};
+use disklayer_sqlite::harness::{Coverage, Divergence, Exercise, Explored, Histories, Summary, Swept};
 use disklayer_sqlite::script::Suite;
 use twox_hash::XxHash3_64;
 
@@ -34,11 +34,14 @@ pub(super) struct Tallies {
     pub(super) explored: Explored,
     /// What came of striking scripts at every call.
     pub(super) swept: Swept,
+    /// What scripts have met together.
+    pub(super) coverage: Coverage,
 }
 
 impl Tallies {
     pub(super) fn note(&mut self, case: u64, suite: Suite, summary: &Summary) {
         self.trace = self.trace.wrapping_add(hash(case, summary.trace));
+        self.coverage.note(&summary.exercise);
         let tally = &mut self.suites[suite as usize];
         tally.scripts += 1;
         tally.sectors += summary.sectors;
@@ -58,6 +61,7 @@ impl Tallies {
         self.trace = self.trace.wrapping_add(other.trace);
         self.explored.add(&other.explored);
         self.swept.add(&other.swept);
+        self.coverage.add(&other.coverage);
         self.suites.iter_mut().zip(&other.suites).for_each(|(to, from)| to.add(from));
     }
 

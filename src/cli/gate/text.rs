@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use super::super::table::{counted, name_and_numbers, rounded};
 use super::demands::percent;
-use super::findings::{Finding, MOST};
+use super::findings::Finding;
 use super::kills::Kills;
-use super::report::{Counts, FailingDrive, LAYERS, Outcome, PowerCuts, Report};
+use super::report::{Counts, End, FailingDrive, LAYERS, Outcome, PowerCuts, Report};
 use disklayer_sqlite::harness::BUSY;
 
 pub(super) fn text(report: &Report) -> String {
@@ -24,7 +24,7 @@ pub(super) fn text(report: &Report) -> String {
     parts.iter().for_each(|part| text += &format!("\n{part}"));
     report.kills.iter().for_each(|kills| text += &killed(kills));
     report.findings.iter().for_each(|finding| text += &format!("\n{}", told(finding)));
-    if report.findings.len() >= MOST {
+    if report.end == End::Enough {
         let _ = writeln!(text, "\nStopped after {} kinds of divergence.", report.findings.len());
     }
     text

@@ -34,7 +34,7 @@ pub(super) fn work(plan: &Plan, world: &mut World, findings: &Findings, progress
 
 /// Runs a script; after one with power cuts another is cut short in many ways, and after one with a failing drive another
 /// is struck at every call.
-fn run(
+pub(super) fn run(
     plan: &Plan,
     case: u64,
     suite: Suite,
