@@ -18,6 +18,7 @@ mod coverage;
 mod divergence;
 mod exercise;
 mod explore;
+mod film;
 mod histogram;
 mod history;
 pub mod hostile;
@@ -40,6 +41,7 @@ pub use coverage::Coverage;
 pub use divergence::{Difference, Divergence, Signature};
 pub use exercise::{Exercise, Sight};
 pub use explore::{BUSY, Explored, explore};
+pub use film::{Film, Frame, Held, Row, Sectors, Wrong, film};
 pub use histogram::Histogram;
 pub use history::{Histories, History};
 pub use minimize::minimize;
@@ -78,6 +80,10 @@ pub struct Step<'a> {
     pub outcome: Outcome,
     /// How much of each layer was touched, if the subject can tell.
     pub touched: Option<&'a [Touched]>,
+    /// The disk afterwards.
+    pub disk: &'a dyn Subject,
+    /// What it must be.
+    pub oracle: &'a Oracle,
 }
 
 /// Does `script` on `subject` and on `oracle`, which stand at its beginning, and compares.
@@ -111,7 +117,8 @@ pub fn run(
             Some(strike) => (runner.step_struck(index, op, strike)?, None),
         };
         exercise.note_outcome(outcome);
-        watch(&Step { index, op, outcome, touched: touched.as_deref() });
+        let (disk, oracle) = (&*runner.subject, &*runner.oracle);
+        watch(&Step { index, op, outcome, touched: touched.as_deref(), disk, oracle });
         let looks = outcome.is_refusal()
             || matches!(op.kind(), OpKind::Reopen | OpKind::Push | OpKind::Discard | OpKind::Commit);
         if looks || index + 1 == script.lines.len() {

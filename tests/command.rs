@@ -6,11 +6,14 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 
 mod check;
+#[rustfmt::skip]
+mod emitted;
 mod findings;
 mod gate;
 mod hostile;
 #[cfg(unix)]
 mod interrupt;
+mod pictures;
 mod replay;
 mod rewrite;
 mod run;

@@ -44,6 +44,7 @@ fn sources() -> BTreeMap<String, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     walk(&root, &mut files);
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
     let name =
         |path: &PathBuf| path.strip_prefix(&root).unwrap().with_extension("").to_str().unwrap().replace('\\', "/");
     files.iter().map(|path| (name(path), std::fs::read_to_string(path).unwrap())).collect()

@@ -9,6 +9,7 @@ use disklayer_sqlite::error::{Error, Result};
 use disklayer_sqlite::harness::target::{Input, Playground, Target};
 
 use super::quietly;
+use super::scripts::Saved;
 
 /// An input of a fuzz target.
 pub(super) struct Artifact {
@@ -64,6 +65,12 @@ fn read(path: &Path, target: Target) -> Result<Artifact> {
 }
 
 impl Artifact {
+    /// The script that it is, if it is one.
+    pub(super) fn saved(&self) -> Option<Saved> {
+        let script = self.input.script()?.clone();
+        Some(Saved { name: format!("{}: an input of {}", self.name, self.target), script, story: Vec::new() })
+    }
+
     /// Runs what is no script; what it was, and what is wrong if something is.
     pub(super) fn run(&self) -> (bool, String) {
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);

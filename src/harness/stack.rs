@@ -40,6 +40,16 @@ pub fn prove_watched(
     world: &mut World,
     watch: &mut dyn FnMut(&Step<'_>),
 ) -> Result<Summary, Box<Divergence>> {
+    prove_seen(script, world, watch, &mut |_, _| ())
+}
+
+/// The same, with somebody who sees the disk before the first step, and where it diverged.
+pub(super) fn prove_seen(
+    script: &Script,
+    world: &mut World,
+    watch: &mut dyn FnMut(&Step<'_>),
+    see: &mut dyn FnMut(&dyn Subject, &Oracle),
+) -> Result<Summary, Box<Divergence>> {
     world.reset();
     if script.lines.iter().any(|line| line.strike.is_some()) {
         world.go_on_drive();
@@ -62,7 +72,8 @@ pub fn prove_watched(
     if subject.powered().is_some() {
         oracle.begin_chronicle();
     }
-    let summary = run(script, &mut subject, &mut oracle, watch)?;
+    see(&subject, &oracle);
+    let summary = run(script, &mut subject, &mut oracle, watch).inspect_err(|_| see(&subject, &oracle))?;
     let end = Some(script.lines.len());
     caught(|| drop(subject)).map_err(|panic| diverged(script, end, Difference::Panic(panic)))?;
     Ok(summary)

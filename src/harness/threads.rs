@@ -65,7 +65,8 @@ impl Runner<'_> {
         let (outcomes, requests) = self.at_once(lines)?;
         for (index, outcome) in outcomes {
             exercise.note_outcome(outcome);
-            watch(&Step { index, op: &script.lines[index].op, outcome, touched: None });
+            let (disk, oracle) = (&*self.subject, &*self.oracle);
+            watch(&Step { index, op: &script.lines[index].op, outcome, touched: None, disk, oracle });
         }
         self.look(last, &script.lines[last].op).map_err(|mut found| {
             // All orders do the same to the sectors between those that were judged.

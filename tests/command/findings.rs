@@ -30,7 +30,7 @@ fn a_fault_is_found_shrunk_and_written_so_that_it_replays() {
     let (story, script) = lines(&text);
     assert!(script.len() <= 8, "{script:?}");
     let replayed = place.run(&replay);
-    replayed.says_first(1, "FAIL  1 of 1 script\n");
+    replayed.says_first(1, "FAIL  1 of 1 script: the same way as saved\n");
     for line in story {
         // The file's own story is shown, and what happens now is the same.
         let line = line.trim_start_matches("# ");
@@ -38,7 +38,11 @@ fn a_fault_is_found_shrunk_and_written_so_that_it_replays() {
         assert_eq!(replayed.out.matches(line).count(), times, "{line}: {}", replayed.out);
         assert!(ran.out.contains(line) || times == 1);
     }
-    place.run(&format!("replay {file}")).says_first(0, "PASS  1 script, ");
+    let fixed = place.run(&format!("replay {file}"));
+    fixed.says_first(0, "PASS  1 script, ");
+    assert!(fixed.out.lines().next().is_some_and(|line| line.ends_with(": fixed since")), "{}", fixed.out);
+    place.write(&file, text.replace("what differs: ", "what differs: not "));
+    place.run(&replay).says_first(1, "FAIL  1 of 1 script: another way than saved\n");
 }
 
 #[test]
