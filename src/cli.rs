@@ -26,6 +26,7 @@ mod replay;
 mod rewrite;
 mod run;
 mod scripts;
+mod soak;
 mod table;
 mod trace;
 
@@ -57,8 +58,13 @@ enum Command {
     Minimize(minimize::Minimize),
     Run(run::Run),
     Upgrade(rewrite::Upgrade),
+    Soak(soak::Soak),
+    #[command(hide = true)]
+    Draw(picture::Draw),
     #[command(hide = true)]
     Live(live::Live),
+    #[command(hide = true)]
+    Slice(gate::Slice),
 }
 
 /// What the shell is told if a command was done.
@@ -108,6 +114,9 @@ impl Command {
             Self::Minimize(minimize) => minimize.execute(),
             Self::Run(run) => run.execute(),
             Self::Upgrade(upgrade) => upgrade.execute(),
+            Self::Soak(soak) => soak.execute(plant),
+            Self::Draw(draw) => draw.execute(),
+            Self::Slice(slice) => slice.execute(plant),
             Self::Live(live) => live.execute(),
         }
     }

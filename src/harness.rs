@@ -38,7 +38,7 @@ mod threads;
 mod world;
 
 pub use coverage::Coverage;
-pub use divergence::{Difference, Divergence, Signature};
+pub use divergence::{Death, Difference, Divergence, Signature};
 pub use exercise::{Exercise, Sight};
 pub use explore::{BUSY, Explored, explore};
 pub use film::{Film, Frame, Held, Row, Sectors, Wrong, film};

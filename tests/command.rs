@@ -18,6 +18,8 @@ mod replay;
 mod rewrite;
 mod run;
 mod shards;
+#[cfg(unix)]
+mod soak;
 mod usage;
 
 /// A directory that the command runs in.

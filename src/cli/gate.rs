@@ -23,18 +23,24 @@ mod demands;
 mod findings;
 mod junit;
 mod kills;
+mod mark;
 mod merge;
 mod plan;
 mod progress;
 mod report;
+mod slice;
 mod tally;
 mod text;
 mod worker;
 
+pub(super) use findings::Finding;
 use findings::Findings;
+pub(super) use mark::Seen;
 pub(super) use merge::Merge;
 use plan::{Extent, Plan, Shard};
-use report::{End, Report};
+use report::End;
+pub(super) use report::{Report, name};
+pub(super) use slice::Slice;
 use tally::Tallies;
 
 /// So many states for each script of power cuts.
@@ -94,8 +100,11 @@ impl Gate {
         let json = self.json.as_deref().map(Output::create).transpose()?;
         let extent = self.time.map_or(Extent::Scripts(self.scripts), |time| Extent::Until(Instant::now() + time));
         let plan = Plan::new(self.seed, extent, self.shard, self.suite).with(base, self.states);
-        let findings =
-            Findings::new(self.failures.clone(), self.seed, format!("{}{}", self.place.options(), plant.option()));
+        let findings = Findings::new(
+            self.failures.clone(),
+            format!("`disklayer gate --seed {}`", self.seed),
+            format!("{}{}", self.place.options(), plant.option()),
+        );
         let start = Instant::now();
         let jobs = worlds.len();
         let tallies = run(worlds, &plan, &findings, plant)?;

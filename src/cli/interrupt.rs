@@ -19,3 +19,8 @@ pub(super) fn listen() -> Result<()> {
 pub(super) fn requested() -> bool {
     REQUESTED.load(Relaxed)
 }
+
+/// Asks everything to come to its end.
+pub(super) fn request() {
+    REQUESTED.store(true, Relaxed);
+}

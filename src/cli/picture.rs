@@ -6,9 +6,11 @@ use disklayer_sqlite::harness::{Film, Frame, Held, Wrong};
 use disklayer_sqlite::script::{Content, Line, Script};
 
 mod colour;
+mod draw;
 mod page;
 mod steps;
 
+pub(super) use draw::Draw;
 pub(super) use page::{escaped, page};
 
 use colour::Colours;

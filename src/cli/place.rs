@@ -11,7 +11,7 @@ use tempfile::TempDir;
 /// Syncs only cost time here, so memory is better.
 const MEMORY: &str = "/dev/shm";
 
-#[derive(Args, Clone)]
+#[derive(Args, Clone, Default)]
 pub(super) struct Place {
     /// Put a real disk image under the stacks, read only; its size is a multiple of 512 bytes
     #[arg(long, value_name = "IMAGE")]

@@ -4,7 +4,7 @@
 use disklayer_sqlite::fault::{self, Fault};
 
 #[cfg(feature = "planted-faults")]
-#[derive(clap::Args, Clone, Copy)]
+#[derive(clap::Args, Clone, Copy, Default)]
 pub(super) struct Plant {
     /// Run with this mistake in the layers (only in builds with the feature `planted-faults`)
     #[arg(long, global = true, value_name = "FAULT", value_parser = named)]
@@ -34,7 +34,7 @@ fn named(name: &str) -> Result<Fault, String> {
 }
 
 #[cfg(not(feature = "planted-faults"))]
-#[derive(clap::Args, Clone, Copy)]
+#[derive(clap::Args, Clone, Copy, Default)]
 pub(super) struct Plant {}
 
 #[cfg(not(feature = "planted-faults"))]

@@ -39,8 +39,19 @@ pub enum Difference {
     Survival { layer: Option<usize>, what: String },
     /// The system panicked.
     Panic(String),
+    /// The process that ran the script did not live to tell, in words.
+    Died(Death, String),
     /// What several threads did at once.
     History(Box<History>),
+}
+
+/// How a process came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Death {
+    /// By a signal, or by its own hand.
+    Crashed,
+    /// It did not get on, and was killed.
+    Hung,
 }
 
 /// The first sector that differs.
@@ -88,7 +99,7 @@ impl Difference {
     /// The layer that it shows on, if it is one alone.
     pub fn layer(&self) -> Option<usize> {
         match self {
-            Self::Outcome { .. } | Self::Panic(_) | Self::History(_) => None,
+            Self::Outcome { .. } | Self::Panic(_) | Self::Died(..) | Self::History(_) => None,
             Self::Survival { layer, .. } => *layer,
             Self::Bytes(bytes) => bytes.view.layer(),
             Self::Presence { layer, .. }
@@ -121,6 +132,7 @@ impl Difference {
             Self::Look { .. } => Class::Look,
             Self::Survival { .. } => Class::Survival,
             Self::Panic(_) => Class::Panic,
+            Self::Died(death, _) => Class::Died(*death),
             Self::History(_) => Class::History,
         }
     }
@@ -144,6 +156,7 @@ enum Class {
     Look,
     Survival,
     Panic,
+    Died(Death),
     History,
 }
 
@@ -153,6 +166,7 @@ impl Signature {
         let op = match (self.op, self.class) {
             (Some(op), _) => format!("{op:?}"),
             (None, Class::History) => "threads".to_owned(),
+            (None, Class::Died(_)) => "process".to_owned(),
             (None, _) => "open".to_owned(),
         };
         let class = match self.class {
@@ -164,6 +178,8 @@ impl Signature {
             Class::Look => "look",
             Class::Survival => "survival",
             Class::Panic => "panic",
+            Class::Died(Death::Crashed) => "crash",
+            Class::Died(Death::Hung) => "hang",
             Class::History => "history",
         };
         let layer = self.layer.map_or(String::new(), |layer| format!("-{layer}"));
@@ -185,6 +201,11 @@ impl fmt::Display for Signature {
 }
 
 impl Divergence {
+    /// A script that ends the process which runs it; how, in words.
+    pub fn died(script: Script, death: Death, how: String) -> Box<Self> {
+        Box::new(Self { script, step: None, difference: Difference::Died(death, how), layer_kind: None, origin: None })
+    }
+
     /// What makes it the same as another.
     pub fn signature(&self) -> Signature {
         // The layer of a refusal counts, its number does not: shrinking takes layers away.
@@ -209,6 +230,7 @@ impl Divergence {
         let place = match (self.step, self.op()) {
             (Some(step), Some(op)) => format!("operation {step}, `{op}`"),
             (Some(_), None) => "closing the stack".to_owned(),
+            (None, _) if matches!(self.difference, Difference::Died(..)) => "somewhere in the script".to_owned(),
             (None, _) => "opening the stack".to_owned(),
         };
         let origin = self.origin.as_ref().map_or(String::new(), |origin| format!("\n{origin}"));
@@ -247,6 +269,7 @@ impl fmt::Display for Difference {
                 write!(f, "what was left of layer {layer} is not what it may be\n{what}")
             }
             Self::Panic(message) => write!(f, "panic\n{message}"),
+            Self::Died(_, how) => write!(f, "the process did not live to tell\n{how}"),
             Self::History(history) => history.fmt(f),
         }
     }

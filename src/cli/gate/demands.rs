@@ -8,7 +8,7 @@ use super::report::Report;
 /// Percentages mean nothing over fewer scripts.
 const SHARES_FROM: u64 = 2000;
 /// Rare things may be missing among fewer scripts.
-const SIGHTS_FROM: u64 = 20_000;
+pub(super) const SIGHTS_FROM: u64 = 20_000;
 /// The largest part of all operations that may be refusals.
 const MOST_REFUSED: u64 = 20;
 /// The least part of all states of the drive that are cut with several writes unsynced.
@@ -58,12 +58,19 @@ pub(super) fn unmet(report: &Report) -> Vec<String> {
         }
     }
     if total.scripts - total.divergences >= SIGHTS_FROM && report.base_sectors.is_none() {
-        let never = report.sights.iter().filter(|seen| seen.count == 0);
-        unmet.extend(never.map(|seen| format!("never met: {}", seen.what)));
-        let strikes = report.failing_drive.strikes.iter().filter(|(_, strikes)| **strikes == 0);
-        unmet.extend(strikes.map(|(name, _)| format!("no call was struck with the failure `{name}`")));
+        unmet.extend(never_met(report));
     }
     unmet
+}
+
+/// What many scripts of every suite must have met, and have not.
+pub(super) fn never_met(report: &Report) -> Vec<String> {
+    let never = report.sights.iter().filter(|seen| seen.count == 0);
+    let strikes = report.failing_drive.strikes.iter().filter(|(_, strikes)| **strikes == 0);
+    never
+        .map(|seen| format!("never met: {}", seen.what))
+        .chain(strikes.map(|(name, _)| format!("no call was struck with the failure `{name}`")))
+        .collect()
 }
 
 pub(super) fn percent(part: u64, whole: u64) -> f64 {

@@ -1,6 +1,7 @@
 //! What a run has found: each kind of divergence once, shrunk, and written down at once.
 
-use std::path::PathBuf;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use disklayer_sqlite::harness::{Divergence, Signature, World, minimize, prove};
@@ -8,51 +9,61 @@ use disklayer_sqlite::script::Suite;
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
-use super::super::scripts::DIFFERS;
+use super::super::scripts::{DIFFERS, Saved};
 use super::super::{interrupt, shell};
+use super::progress::Progress;
 
 /// After so many kinds of divergence a run stops.
 pub(super) const MOST: usize = 10;
 
 /// The divergences of one kind.
 #[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Finding {
+pub(in super::super) struct Finding {
     /// The kind, in a few words.
-    pub(super) name: String,
+    pub(in super::super) name: String,
     /// What differs: two divergences that say the same here are one.
-    pub(super) differs: String,
+    pub(in super::super) differs: String,
     /// The suite of the script that it was first found with.
-    pub(super) suite: String,
+    pub(in super::super) suite: String,
     /// The number of that script.
-    pub(super) case: u64,
+    pub(in super::super) case: u64,
     /// How often it was met.
-    pub(super) times: u64,
+    pub(in super::super) times: u64,
     /// What happened in the shrunk script.
-    pub(super) story: String,
+    pub(in super::super) story: String,
     /// The shrunk script.
-    pub(super) script: String,
+    pub(in super::super) script: String,
     /// Where it was written, unless that failed.
-    pub(super) file: Option<String>,
+    pub(in super::super) file: Option<String>,
     /// The command that replays it, or why there is no file.
-    pub(super) replay: String,
+    pub(in super::super) replay: String,
 }
 
 /// Divergences by kind, in the order in which the kinds were met.
 pub(super) struct Findings {
     dir: PathBuf,
-    seed: u64,
+    /// Who finds.
+    by: String,
+    /// What differs in findings that are known, and need not be told again.
+    known: HashSet<String>,
+    most: usize,
     /// What the line that replays needs beside the file.
     options: String,
     found: Mutex<Vec<(Signature, Finding)>>,
 }
 
 impl Findings {
-    pub(super) fn new(dir: PathBuf, seed: u64, options: String) -> Self {
-        Self { dir, seed, options, found: Mutex::default() }
+    pub(super) fn new(dir: PathBuf, by: String, options: String) -> Self {
+        Self { dir, by, known: HashSet::new(), most: MOST, options, found: Mutex::default() }
+    }
+
+    /// The same, without an end, and only counting what is known.
+    pub(super) fn knowing(self, known: HashSet<String>) -> Self {
+        Self { known, most: usize::MAX, ..self }
     }
 
     pub(super) fn are_enough(&self) -> bool {
-        self.found().len() >= MOST
+        self.found().len() >= self.most
     }
 
     pub(super) fn list(self) -> Vec<Finding> {
@@ -61,7 +72,14 @@ impl Findings {
     }
 
     /// Shrinks and writes down what is new, counts what is not.
-    pub(super) fn meet(&self, case: u64, suite: Suite, divergence: Box<Divergence>, world: &mut World) {
+    pub(super) fn meet(
+        &self,
+        case: u64,
+        suite: Suite,
+        divergence: Box<Divergence>,
+        world: &mut World,
+        progress: &Progress,
+    ) {
         let signature = divergence.signature();
         {
             let mut found = self.found();
@@ -70,20 +88,38 @@ impl Findings {
                 return;
             }
             // Taken before it is shrunk, or every thread would shrink one.
-            found.push((signature, self.finding(case, suite, &divergence)));
+            found.push((signature, Finding::new(case, suite, &divergence)));
+        }
+        if self.known.contains(&signature.to_string()) {
+            return;
         }
         let shrunk = minimize(divergence, &mut |script| match interrupt::requested() {
             true => Ok(()),
-            false => prove(script, world).map(drop),
+            false => {
+                progress.beats();
+                prove(script, world).map(drop)
+            }
         });
-        let finding = self.written(self.finding(case, suite, &shrunk));
+        let finding = self.written(Finding::new(case, suite, &shrunk));
         if let Some((_, place)) = self.found().iter_mut().find(|(known, _)| *known == signature) {
             *place = Finding { times: place.times, ..finding };
         }
     }
 
-    fn finding(&self, case: u64, suite: Suite, divergence: &Divergence) -> Finding {
-        Finding {
+    fn written(&self, finding: Finding) -> Finding {
+        let by = format!("{}, suite {}, script {}", self.by, finding.suite, finding.case);
+        finding.written(&self.dir, &by, &self.options)
+    }
+
+    fn found(&self) -> MutexGuard<'_, Vec<(Signature, Finding)>> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Finding {
+    /// What was found in script `case` of a suite, met once.
+    pub(in super::super) fn new(case: u64, suite: Suite, divergence: &Divergence) -> Self {
+        Self {
             name: divergence.signature().slug(),
             differs: divergence.signature().to_string(),
             suite: super::report::name(suite).to_owned(),
@@ -96,28 +132,44 @@ impl Findings {
         }
     }
 
-    fn written(&self, mut finding: Finding) -> Finding {
-        let Finding { name, differs, suite, case, story, script, .. } = &finding;
-        let text = format!(
-            "found by `disklayer gate --seed {}`, suite {suite}, script {case}\n{DIFFERS}{differs}\n{story}",
-            self.seed
-        );
+    /// What a file says that [`Finding::written`] has written.
+    pub(in super::super) fn saved(saved: &Saved) -> Option<Self> {
+        let differs = saved.story.iter().find_map(|line| line.strip_prefix(DIFFERS))?.to_owned();
+        let by = saved.story.iter().find_map(|line| line.strip_prefix("found by "))?;
+        let words = |from: &str| by.split_once(from).map(|(_, rest)| rest.split(',').next().unwrap_or(rest).to_owned());
+        let told = saved.story.iter().filter(|line| !line.starts_with(DIFFERS) && !line.starts_with("found by "));
+        Some(Self {
+            name: differs.split(',').next().unwrap_or_default().to_owned(),
+            differs,
+            suite: words(", suite ").unwrap_or_default(),
+            case: words(", script ").and_then(|case| case.parse().ok()).unwrap_or(0),
+            times: 1,
+            story: told.cloned().collect::<Vec<_>>().join("\n"),
+            script: saved.script.to_string(),
+            file: Some(saved.name.clone()),
+            replay: format!("disklayer replay {}", shell(&saved.name)),
+        })
+    }
+
+    /// The same, with its script in a file of `dir`, where it is whole or not at all.
+    pub(in super::super) fn written(mut self, dir: &Path, by: &str, options: &str) -> Self {
+        let Self { name, differs, story, script, .. } = &self;
+        let text = format!("found by {by}\n{DIFFERS}{differs}\n{story}");
         let head: String = text.lines().map(|line| format!("# {line}\n")).collect();
         let hash = XxHash3_64::oneshot(script.as_bytes()) as u32;
-        let path = self.dir.join(format!("{name}-{hash:08x}.script"));
-        let written = std::fs::create_dir_all(&self.dir).and_then(|()| std::fs::write(&path, head + script));
+        let path = dir.join(format!("{name}-{hash:08x}.script"));
+        let half = dir.join(format!("{name}-{hash:08x}.{}", std::process::id()));
+        let written = std::fs::create_dir_all(dir)
+            .and_then(|()| std::fs::write(&half, head + script))
+            .and_then(|()| std::fs::rename(&half, &path));
         let path = path.display().to_string();
         match written {
             Ok(()) => {
-                finding.replay = format!("disklayer replay {}{}", shell(&path), self.options);
-                finding.file = Some(path);
+                self.replay = format!("disklayer replay {}{options}", shell(&path));
+                self.file = Some(path);
             }
-            Err(error) => finding.replay = format!("the script could not be written to {path}: {error}"),
+            Err(error) => self.replay = format!("the script could not be written to {path}: {error}"),
         }
-        finding
-    }
-
-    fn found(&self) -> MutexGuard<'_, Vec<(Signature, Finding)>> {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+        self
     }
 }

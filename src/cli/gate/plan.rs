@@ -78,6 +78,8 @@ pub(super) struct Plan {
     suites: Vec<Suite>,
     /// So many states for each script of power cuts.
     pub(super) states: u64,
+    /// So many are taken at once.
+    chunk: u64,
     next: AtomicU64,
 }
 
@@ -88,12 +90,27 @@ impl Plan {
             Extent::Scripts(count) => shard.unwrap_or(whole).of_count(count),
             Extent::Until(_) => shard.unwrap_or(whole).of_all(),
         };
-        Self { seed, extent, shard, end: cases.end, base: None, suites, states: 0, next: AtomicU64::new(cases.start) }
+        Self {
+            seed,
+            extent,
+            shard,
+            end: cases.end,
+            base: None,
+            suites,
+            states: 0,
+            chunk: CHUNK,
+            next: AtomicU64::new(cases.start),
+        }
     }
 
     /// The same, over an image of so many sectors, and cut to so many states.
     pub(super) fn with(self, base: Option<u64>, states: u64) -> Self {
         Self { base, states, ..self }
+    }
+
+    /// The same, beginning with script `first`, and without an end but the time, which is looked at after each script.
+    pub(super) fn from(self, first: u64) -> Self {
+        Self { next: AtomicU64::new(first), end: u64::MAX, chunk: 1, ..self }
     }
 
     /// The next scripts for whoever asks. With a time limit chunks are whole, so that the scripts done are the first
@@ -102,8 +119,8 @@ impl Plan {
         if matches!(self.extent, Extent::Until(end) if Instant::now() >= end) {
             return None;
         }
-        let start = self.next.fetch_add(CHUNK, Relaxed);
-        (start < self.end).then(|| start..self.end.min(start.saturating_add(CHUNK)))
+        let start = self.next.fetch_add(self.chunk, Relaxed);
+        (start < self.end).then(|| start..self.end.min(start.saturating_add(self.chunk)))
     }
 
     /// How many scripts there are, if there is no other end.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::super::{interrupt, note};
+use super::mark::Mark;
 use super::plan::{Extent, Plan};
 
 const REDRAW: Duration = Duration::from_millis(100);
@@ -19,12 +20,28 @@ pub(super) struct Progress {
     start: Instant,
     done: AtomicU64,
     found: AtomicU64,
+    mark: Option<Mark>,
 }
 
 impl Progress {
     pub(super) fn new(plan: &Plan) -> Self {
         let (done, found) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { extent: plan.extent, scripts: plan.count(), start: Instant::now(), done, found }
+        Self { extent: plan.extent, scripts: plan.count(), start: Instant::now(), done, found, mark: None }
+    }
+
+    /// The same, leaving a mark of what is under way.
+    pub(super) fn marking(self, mark: Mark) -> Self {
+        Self { mark: Some(mark), ..self }
+    }
+
+    /// Script `case` is about to run.
+    pub(super) fn begins(&self, case: u64) {
+        self.mark.iter().for_each(|mark| mark.begins(case));
+    }
+
+    /// A run of a script that is being shrunk.
+    pub(super) fn beats(&self) {
+        self.mark.iter().for_each(Mark::beats);
     }
 
     pub(super) fn did_one(&self) {

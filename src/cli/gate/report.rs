@@ -17,7 +17,8 @@ use super::tally::Tallies;
 mod add;
 mod counts;
 
-pub(super) use counts::{Counts, FailingDrive, Medians, OpsByLayer, PowerCuts, Seen, Spreads, Threads};
+pub(in super::super) use counts::Counts;
+pub(super) use counts::{FailingDrive, Medians, OpsByLayer, PowerCuts, Seen, Spreads, Threads};
 
 /// The kinds of layer that stacks are made of.
 pub(super) const LAYERS: [LayerKind; 3] = [LayerKind::Sqlite, LayerKind::Ram, LayerKind::File];
@@ -38,11 +39,11 @@ pub(in super::super) struct Report {
     pub(super) end: End,
     /// How many threads there were.
     pub(super) jobs: usize,
-    pub(super) seconds: f64,
+    pub(in super::super) seconds: f64,
     /// 16 hexadecimal digits; the same for the same seed and number of scripts.
     pub(super) trace: String,
     #[serde(flatten)]
-    pub(super) total: Counts,
+    pub(in super::super) total: Counts,
     /// Each suite by itself.
     pub(super) suites: Vec<Counts>,
     /// Operations by kind and by the kind of layer that they met first.
@@ -60,12 +61,12 @@ pub(in super::super) struct Report {
     /// What only catches a bug if it really happens, and how often it did.
     pub(super) sights: Vec<Seen>,
     /// What scripts have met together, and how much that is.
-    pub(super) coverage: Coverage,
-    pub(super) features: u64,
+    pub(in super::super) coverage: Coverage,
+    pub(in super::super) features: u64,
     /// What was demanded and not met, each in a sentence.
     pub(super) unmet: Vec<String>,
     /// Each kind of divergence once.
-    pub(super) findings: Vec<Finding>,
+    pub(in super::super) findings: Vec<Finding>,
     /// Processes killed while they worked on a file; `null` unless asked for.
     pub(super) kills: Option<Kills>,
 }
@@ -147,6 +148,14 @@ impl Report {
         };
     }
 
+    /// What was never met, if there were scripts enough to meet everything.
+    pub(in super::super) fn never_met(&self) -> Vec<String> {
+        match self.total.scripts - self.total.divergences >= demands::SIGHTS_FROM {
+            true => demands::never_met(self),
+            false => Vec::new(),
+        }
+    }
+
     /// Adds what else was demanded and not met.
     pub(super) fn lack(&mut self, unmet: Vec<String>) {
         self.verdict = if unmet.is_empty() { self.verdict } else { Outcome::Fail };
@@ -180,7 +189,7 @@ impl From<Outcome> for Verdict {
 }
 
 /// What a suite is called.
-pub(super) fn name(suite: Suite) -> &'static str {
+pub(in super::super) fn name(suite: Suite) -> &'static str {
     match suite {
         Suite::Layers => "layers",
         Suite::Stacks => "stacks",

@@ -18,12 +18,13 @@ pub(super) fn work(plan: &Plan, world: &mut World, findings: &Findings, progress
                 return tallies;
             }
             let suite = plan.suite(case);
+            progress.begins(case);
             match run(plan, case, suite, world, &mut tallies) {
                 Ok(summary) => tallies.note(case, suite, &summary),
                 Err(found) => {
                     tallies.note_divergence(case, suite, &found);
                     progress.found_one();
-                    findings.meet(case, suite, found, world);
+                    findings.meet(case, suite, found, world, progress);
                 }
             }
             progress.did_one();

@@ -8,7 +8,7 @@ use crate::cli::gate::kills::Kills;
 
 impl Report {
     /// Adds the counts and findings of another part of the same scripts. What follows from them has to be judged anew.
-    pub(in super::super) fn add(&mut self, other: Self) {
+    pub(in super::super::super) fn add(&mut self, other: Self) {
         let trace = |text: &str| u64::from_str_radix(text, 16).unwrap_or(0);
         if other.end != End::Whole {
             self.end = other.end;

@@ -11,14 +11,14 @@ use super::super::tally::Tally;
 use super::LAYERS;
 
 #[derive(Clone, Serialize, Deserialize)]
-pub(in super::super) struct Counts {
+pub(in super::super::super) struct Counts {
     /// The suite; `all` for the total.
-    pub(in super::super) name: String,
-    pub(in super::super) scripts: u64,
-    pub(in super::super) operations: u64,
-    pub(in super::super) refusals: u64,
-    pub(in super::super) sectors_compared: u64,
-    pub(in super::super) divergences: u64,
+    pub(in super::super::super) name: String,
+    pub(in super::super::super) scripts: u64,
+    pub(in super::super::super) operations: u64,
+    pub(in super::super::super) refusals: u64,
+    pub(in super::super::super) sectors_compared: u64,
+    pub(in super::super::super) divergences: u64,
 }
 
 #[derive(Clone, Serialize, Deserialize)]

@@ -1,0 +1,102 @@
+//! The directory of a soak: `state.json`, `findings/`, and in the end the report.
+
+use std::fs::{File, TryLockError};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use disklayer_sqlite::error::{Error, ErrorKind, Result};
+use tempfile::TempDir;
+
+use super::state::State;
+use crate::cli::gate::Finding;
+use crate::cli::place::Place;
+use crate::cli::scripts;
+
+/// How long, if nothing is said.
+const NIGHT: Duration = Duration::from_secs(8 * 3600);
+
+/// A directory that nobody else is in.
+pub(super) struct Dir {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Dir {
+    /// Makes the directory, if it is not there.
+    pub(super) fn take(path: &Path) -> Result<Self> {
+        let failed = |e| Error::from_io(format!("making {}", path.display()), e);
+        std::fs::create_dir_all(path.join("findings")).map_err(failed)?;
+        let lock = File::create(path.join("lock")).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => {
+                Err(Error::new(ErrorKind::Busy, format!("another soak is at work in {}", path.display())))
+            }
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The soak that is there, or a new one.
+    pub(super) fn state(&self, time: Option<Duration>, seed: Option<u64>, jobs: usize) -> Result<State> {
+        let path = self.path("state.json");
+        let mut state = match std::fs::read_to_string(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                State::new(seed.unwrap_or(1), time.unwrap_or(NIGHT), jobs)
+            }
+            Err(error) => return Err(Error::from_io(format!("reading {}", path.display()), error)),
+            Ok(text) => match serde_json::from_str::<State>(&text) {
+                Ok(state) if state.version == State::VERSION => state,
+                _ => {
+                    let what = format!("{} is not from this version; use another --dir", path.display());
+                    return Err(Error::new(ErrorKind::Unsupported, what));
+                }
+            },
+        };
+        if seed.is_some_and(|seed| seed != state.seed) {
+            let what = format!("the soak in {} has seed {}", self.path.display(), state.seed);
+            return Err(Error::new(ErrorKind::Unsupported, what));
+        }
+        state.wanted_seconds = time.map_or(state.wanted_seconds, |time| time.as_secs_f64());
+        (state.jobs, state.starts) = (jobs, state.starts + 1);
+        Ok(state)
+    }
+
+    /// Where processes have their layers: gone with the value, or with the next start if that was killed.
+    pub(super) fn workplace(&self, state: &mut State) -> Result<TempDir> {
+        state.workplace.iter().for_each(|left| drop(std::fs::remove_dir_all(left)));
+        let place = Place::default().directory()?;
+        state.workplace = Some(place.path().to_owned());
+        self.save(state)?;
+        Ok(place)
+    }
+
+    pub(super) fn save(&self, state: &State) -> Result<()> {
+        let text =
+            serde_json::to_string(state).map_err(|e| Error::new(ErrorKind::Io, "writing the state").because(e))?;
+        self.write("state.json", &text)
+    }
+
+    /// Writes a file whole or not at all.
+    pub(super) fn write(&self, name: &str, text: &str) -> Result<()> {
+        let (path, half) = (self.path(name), self.path(&format!("{name}.half")));
+        let written = File::create(&half)
+            .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+            .and_then(|()| std::fs::rename(&half, &path));
+        written.map_err(|e| Error::from_io(format!("writing {}", path.display()), e))
+    }
+
+    /// What processes have found and written down.
+    pub(super) fn findings(&self) -> Result<Vec<Finding>> {
+        let dir = self.path("findings");
+        let saved = match scripts::load(std::slice::from_ref(&dir)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            saved => saved?,
+        };
+        Ok(saved.iter().filter_map(Finding::saved).collect())
+    }
+}
