@@ -21,6 +21,7 @@ mod child;
 mod crash;
 mod curves;
 mod dir;
+mod fuzz;
 mod junit;
 mod lane;
 mod page;
@@ -31,6 +32,7 @@ mod state;
 mod text;
 
 use dir::Dir;
+use fuzz::Fuzzers;
 use lane::Lane;
 use report::Report;
 use state::State;
@@ -55,6 +57,12 @@ pub(super) struct Soak {
     /// What to draw the scripts from: a number, or `random` [default: 1]
     #[arg(long, value_parser = super::gate::seed)]
     seed: Option<u64>,
+    /// The workspace of the fuzz targets; without it, or without `cargo fuzz`, there are only the suites
+    #[arg(long, value_name = "DIR", default_value = "fuzz")]
+    fuzz: PathBuf,
+    /// Leave the fuzz targets alone
+    #[arg(long, conflicts_with = "fuzz")]
+    no_fuzz: bool,
     /// How long a slice is
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
     slice: Duration,
@@ -70,6 +78,8 @@ impl Soak {
         let dir = Dir::take(&self.dir)?;
         let mut state = dir.state(self.time, self.seed, jobs)?;
         state.remember(dir.findings()?);
+        let fuzzers = if self.no_fuzz { Fuzzers::none() } else { Fuzzers::build(&self.fuzz)? };
+        state.fit(&fuzzers);
         let work = dir.workplace(&mut state)?;
         let board = Board {
             start: Instant::now(),
@@ -80,6 +90,8 @@ impl Soak {
             program: std::env::current_exe().map_err(|e| Error::from_io("looking for this program", e))?,
             work: work.path().to_owned(),
             dir: &dir,
+            fuzzers,
+            seeds: self.fuzz.join("seeds"),
             shared: Mutex::new(Shared { busy: vec![false; state.lanes.len()], state }),
         };
         let ran = board.run(jobs);
@@ -110,6 +122,9 @@ struct Board<'a> {
     /// Where processes have their layers.
     work: PathBuf,
     dir: &'a Dir,
+    fuzzers: Fuzzers,
+    /// Where the targets have what they begin with.
+    seeds: PathBuf,
     shared: Mutex<Shared>,
 }
 

@@ -119,10 +119,15 @@ impl Findings {
 impl Finding {
     /// What was found in script `case` of a suite, met once.
     pub(in super::super) fn new(case: u64, suite: Suite, divergence: &Divergence) -> Self {
+        Self::of(super::report::name(suite).to_owned(), case, divergence)
+    }
+
+    /// The same, of whoever found it.
+    pub(in super::super) fn of(suite: String, case: u64, divergence: &Divergence) -> Self {
         Self {
             name: divergence.signature().slug(),
             differs: divergence.signature().to_string(),
-            suite: super::report::name(suite).to_owned(),
+            suite,
             case,
             times: 1,
             story: divergence.story(),

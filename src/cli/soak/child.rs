@@ -26,9 +26,28 @@ pub(super) enum End {
     Died(Death, String),
 }
 
-/// Runs `command`. Who does not get on, so that `beat` stays the same for longer than `limit`, is killed. At Ctrl-C its
-/// stdin is closed, at which it comes to its own end.
-pub(super) fn watch(mut command: Command, beat: &dyn Fn() -> u64, limit: Duration) -> Result<Watched> {
+/// What becomes of a process at Ctrl-C.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Otherwise {
+    /// Its stdin is closed, at which it comes to its own end.
+    Ask,
+    /// It does not listen.
+    Kill,
+}
+
+/// Runs `command`. Who does not get on, so that `beat` stays the same for longer than `limit`, is killed. At Ctrl-C it is
+/// asked to come to its end.
+pub(super) fn watch(command: Command, beat: &dyn Fn() -> u64, limit: Duration) -> Result<Watched> {
+    watch_or(command, beat, limit, Otherwise::Ask)
+}
+
+/// The same, with somebody who may not listen.
+pub(super) fn watch_or(
+    mut command: Command,
+    beat: &dyn Fn() -> u64,
+    limit: Duration,
+    otherwise: Otherwise,
+) -> Result<Watched> {
     let failed = |e| Error::from_io("running a process", e);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(failed)?;
@@ -44,6 +63,9 @@ pub(super) fn watch(mut command: Command, beat: &dyn Fn() -> u64, limit: Duratio
         while watch.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
             if interrupt::requested() {
                 stdin = None;
+                if otherwise == Otherwise::Kill {
+                    child.kill().map_err(failed)?;
+                }
             }
             let now = beat();
             if now != last {

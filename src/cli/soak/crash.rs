@@ -43,7 +43,7 @@ impl Board<'_> {
         Ok(finding.written(&self.dir.path("findings"), &by, &self.plant.option()))
     }
 
-    fn shrunk(&self, found: Box<Divergence>, place: &std::path::Path) -> Box<Divergence> {
+    pub(super) fn shrunk(&self, found: Box<Divergence>, place: &std::path::Path) -> Box<Divergence> {
         let start = Instant::now();
         let mut shrunk = minimize(found, &mut |script| {
             if interrupt::requested() || start.elapsed() > SHRINKING {
@@ -57,7 +57,7 @@ impl Board<'_> {
     }
 
     /// Runs a script in a process of its own; how that ended, if not as it should.
-    fn dies(&self, script: &Script, place: &std::path::Path) -> Result<Option<Box<Divergence>>> {
+    pub(super) fn dies(&self, script: &Script, place: &std::path::Path) -> Result<Option<Box<Divergence>>> {
         let failed = |e| Error::from_io(format!("writing {}", place.display()), e);
         std::fs::write(place, script.to_string()).map_err(failed)?;
         let mut command = Command::new(&self.program);
@@ -72,17 +72,18 @@ impl Board<'_> {
 
 #[cfg(all(test, unix))]
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-mod tests {
+pub(super) mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::sync::Mutex;
 
     use super::super::dir::Dir;
+    use super::super::fuzz::Fuzzers;
     use super::super::{Shared, state::State};
     use super::*;
     use crate::cli::plant::Plant;
 
     /// A board whose program dies of every script with an unmap: no layer does so any more.
-    fn with_board(work: impl FnOnce(&Board<'_>)) {
+    pub(in super::super) fn with_board(work: impl FnOnce(&Board<'_>)) {
         let place = tempfile::tempdir().unwrap();
         let program = place.path().join("program");
         std::fs::write(&program, "#!/bin/sh\nif grep -q '^unmap' \"$2\"; then kill -ABRT $$; fi\n").unwrap();
@@ -97,6 +98,8 @@ mod tests {
             program,
             work: place.path().to_owned(),
             dir: &dir,
+            fuzzers: Fuzzers::none(),
+            seeds: place.path().to_owned(),
             shared: Mutex::new(Shared { busy: Vec::new(), state: State::new(1, Duration::ZERO, 1) }),
         });
     }

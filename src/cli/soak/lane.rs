@@ -1,4 +1,4 @@
-//! A lane: one suite, whose scripts follow one another through the night.
+//! A lane: one suite, whose scripts follow one another through the night, or one fuzz target.
 
 use std::process::Command;
 use std::time::Duration;
@@ -15,8 +15,10 @@ use crate::cli::gate::{self, Finding, Seen};
 pub(super) struct Lane {
     /// What it is called.
     pub(super) name: String,
-    /// The suite.
+    /// The suite; none if it is a fuzz target.
     pub(super) suite: String,
+    /// The fuzz target, if it is one.
+    pub(super) fuzz: Option<String>,
     /// The number of the next script.
     pub(super) next: u64,
     /// How often it was on.
@@ -24,6 +26,8 @@ pub(super) struct Lane {
     pub(super) executions: u64,
     pub(super) seconds: f64,
     pub(super) features: u64,
+    /// Edges of the code, which only a fuzzer knows.
+    pub(super) coverage: u64,
     /// New features a second, in parts of those that were known, lately.
     pub(super) fresh: f64,
     /// Seconds that it should have had and has not.
@@ -37,8 +41,18 @@ pub(super) enum Came {
     Report(Box<gate::Report>),
     /// The process died in this script, after so many, and this is what that is.
     Died(u64, u64, Box<Finding>),
+    /// A fuzzer ran, and may have left something.
+    Fuzzed(Fuzzed, Option<Box<Finding>>),
     /// It died before it said anything.
     Nothing,
+}
+
+/// What a fuzzer says of a run.
+pub(super) struct Fuzzed {
+    pub(super) executions: u64,
+    pub(super) coverage: u64,
+    pub(super) features: u64,
+    pub(super) seconds: f64,
 }
 
 impl Lane {
@@ -46,19 +60,28 @@ impl Lane {
         Self {
             name: suite.to_owned(),
             suite: suite.to_owned(),
+            fuzz: None,
             next: first,
             slices: 0,
             executions: 0,
             seconds: 0.0,
             features: 0,
+            coverage: 0,
             fresh: 0.0,
             credit: 0.0,
             report: None,
         }
     }
 
+    pub(super) fn fuzz(target: &str) -> Self {
+        Self { name: format!("fuzz {target}"), fuzz: Some(target.to_owned()), ..Self::suite("", 0) }
+    }
+
     /// Runs scripts for `time`.
     pub(super) fn run(&self, board: &Board<'_>, job: usize, seed: u64, time: Duration) -> Result<Came> {
+        if let Some(target) = &self.fuzz {
+            return board.fuzz(target, job, time);
+        }
         let mark = board.work.join(format!("{job}.mark"));
         let _ = std::fs::remove_file(&mark);
         let mut command = Command::new(&board.program);
@@ -82,7 +105,18 @@ impl Lane {
             Some(sum) => sum.add(report),
             None => self.report = Some(report),
         }
-        let features = self.report.as_ref().map_or(0, |report| report.coverage.features());
+        self.know(self.report.as_ref().map_or(0, |report| report.coverage.features()), seconds);
+    }
+
+    /// Takes over what a fuzzer says.
+    pub(super) fn add_fuzzed(&mut self, fuzzed: &Fuzzed) {
+        self.executions += fuzzed.executions;
+        self.coverage = self.coverage.max(fuzzed.coverage);
+        self.know(fuzzed.features.max(self.features), fuzzed.seconds.max(0.001));
+    }
+
+    /// Has so many features, after so many seconds more.
+    fn know(&mut self, features: u64, seconds: f64) {
         let new = (features - self.features) as f64 / features.max(1) as f64 / seconds;
         self.fresh = (self.fresh + new) / 2.0;
         self.features = features;

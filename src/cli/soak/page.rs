@@ -26,7 +26,7 @@ pub(super) fn page(report: &Report) -> String {
     let points = &report.state.curve;
     body += "<div class=\"curves\">\n";
     body += &curve("features: what scripts have met together", points, |point| point.features);
-    body += &curve("scripts", points, |point| point.executions);
+    body += &curve("executions", points, |point| point.executions);
     body += &curve("kinds of divergence found", points, |point| point.findings);
     body += "</div>\n<h2>Lanes</h2>\n";
     body += &lanes(report);
@@ -36,7 +36,7 @@ pub(super) fn page(report: &Report) -> String {
 }
 
 fn lanes(report: &Report) -> String {
-    let mut html = "<table><tr><th>lane</th><th>scripts</th><th>a second</th><th>seconds</th><th>features</th>\
+    let mut html = "<table><tr><th>lane</th><th>executions</th><th>a second</th><th>seconds</th><th>features</th>\
                     <th>new % a minute</th><th>divergences</th></tr>\n"
         .to_owned();
     for lane in &report.state.lanes {

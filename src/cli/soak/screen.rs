@@ -44,7 +44,7 @@ fn line(board: &Board<'_>) -> String {
 fn told(state: &State) -> String {
     let rate = state.executions() as f64 / state.spent_seconds.max(0.001);
     format!(
-        "{} scripts, {rate:.0}/s, {} features, {} found",
+        "{} executions, {rate:.0}/s, {} features, {} found",
         rounded(state.executions()),
         rounded(state.features()),
         state.findings.len()

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::fuzz::Fuzzers;
 use super::lane::{Came, Lane};
 use crate::cli::gate::{self, Finding};
 
@@ -91,7 +92,17 @@ impl State {
             sum.add(&coverage);
             sum
         });
-        sum.map_or(0, |coverage| coverage.features())
+        let fuzzed: u64 = self.lanes.iter().filter(|lane| lane.fuzz.is_some()).map(|lane| lane.features).sum();
+        sum.map_or(0, |coverage| coverage.features()) + fuzzed
+    }
+
+    /// Has the lanes of these fuzz targets, and of no others.
+    pub(super) fn fit(&mut self, fuzzers: &Fuzzers) {
+        let there: Vec<Lane> = fuzzers.lanes().collect();
+        self.lanes.retain(|lane| lane.fuzz.is_none() || there.iter().any(|other| other.name == lane.name));
+        let new = there.into_iter().filter(|lane| self.lanes.iter().all(|other| other.name != lane.name));
+        let new: Vec<Lane> = new.collect();
+        self.lanes.extend(new);
     }
 
     /// Takes over findings that are there, and that nobody has written down elsewhere.
@@ -109,6 +120,10 @@ impl State {
                 let findings = std::mem::take(&mut report.findings);
                 self.lanes[index].add(*report);
                 findings.into_iter().for_each(|finding| self.find(finding, spent.as_secs_f64()));
+            }
+            Came::Fuzzed(fuzzed, finding) => {
+                self.lanes[index].add_fuzzed(&fuzzed);
+                finding.into_iter().for_each(|finding| self.find(*finding, spent.as_secs_f64()));
             }
             Came::Died(case, executions, finding) => {
                 self.lanes[index].next = case + 1;

@@ -33,7 +33,7 @@ pub(super) fn verdict(report: &Report) -> String {
     };
     let starts = if state.starts > 1 { format!(", in {} goes", state.starts) } else { String::new() };
     format!(
-        "{word}  {what}: {} scripts, {} features in {} of {}{starts}, {}, seed {}",
+        "{word}  {what}: {} executions, {} features in {} of {}{starts}, {}, seed {}",
         rounded(report.executions),
         rounded(report.features),
         time(state.spent()),
@@ -46,7 +46,7 @@ pub(super) fn verdict(report: &Report) -> String {
 /// A line for each lane.
 pub(super) fn lanes(state: &State) -> String {
     let mut rows = vec![
-        ["lane", "scripts", "a second", "time", "features", "new % a minute", "divergences"]
+        ["lane", "executions", "a second", "time", "features", "new % a minute", "divergences"]
             .map(str::to_owned)
             .to_vec(),
     ];
