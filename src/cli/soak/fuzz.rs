@@ -36,7 +36,7 @@ impl Fuzzers {
         }
         note("building the fuzz targets");
         let mut build = Command::new("cargo");
-        build.args(["fuzz", "build", "--sanitizer", "none", "--fuzz-dir"]).arg(dir);
+        build.args(["fuzz", "build", "--sanitizer", "none", "--release", "--fuzz-dir"]).arg(dir);
         let built = build.output().map_err(|e| Error::from_io("running cargo fuzz build", e))?;
         if !built.status.success() {
             let what = format!("the fuzz targets do not build\n{}", String::from_utf8_lossy(&built.stderr).trim());

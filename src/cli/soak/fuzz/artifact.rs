@@ -83,7 +83,7 @@ fn in_words(lane: &str, target: Target, path: &Path, input: &str, said: &str) ->
         times: 1,
         story: words.join("\n"),
         script: input.to_owned(),
-        replay: format!("cargo fuzz run {target} {}", shell(&file)),
+        replay: format!("disklayer replay --target {target} {}", shell(&file)),
         file: None,
     }
 }
@@ -134,7 +134,7 @@ mod tests {
             assert!(
                 one.story.contains("3 are not 7") && !one.story.contains("backtrace") && one.script.contains("ram:")
             );
-            assert!(one.replay.starts_with("cargo fuzz run description "));
+            assert!(one.replay.starts_with("disklayer replay --target description "));
         });
     }
 }
