@@ -26,6 +26,7 @@ mod replay;
 mod rewrite;
 mod run;
 mod scripts;
+mod selftest;
 mod soak;
 mod table;
 mod trace;
@@ -57,6 +58,7 @@ enum Command {
     Merge(gate::Merge),
     Minimize(minimize::Minimize),
     Run(run::Run),
+    Selftest(selftest::Selftest),
     Upgrade(rewrite::Upgrade),
     Soak(soak::Soak),
     #[command(hide = true)]
@@ -113,6 +115,7 @@ impl Command {
             Self::Merge(merge) => merge.execute(),
             Self::Minimize(minimize) => minimize.execute(),
             Self::Run(run) => run.execute(),
+            Self::Selftest(selftest) => selftest.execute(),
             Self::Upgrade(upgrade) => upgrade.execute(),
             Self::Soak(soak) => soak.execute(plant),
             Self::Draw(draw) => draw.execute(),

@@ -14,6 +14,8 @@ pub enum FaultSuite {
     Threads,
     /// Files that are damaged, or made by somebody who means harm.
     HostileFiles,
+    /// All of these: the mistake is the oracle's own, and it also must not be blind to what is planted beside it.
+    Oracle,
 }
 
 macro_rules! faults {
@@ -278,6 +280,8 @@ in PowerCuts:
     WriteThroughGoesOn,
     /// Clusters: the handle on a row is kept over a commit.
     BlobKeptOverCommit,
+    /// File: a FUA write is not synced.
+    FileFuaNotSynced,
 
 in HostileFiles:
     /// Log: the last transaction is believed by SQLite's sum, whatever its seal says.
@@ -332,6 +336,38 @@ in Threads:
     WritesShareTheStack,
     /// Commit: the lock is let go between copying the top and emptying it.
     CommitLetsGo,
+
+in Oracle:
+    /// Oracle: an unmap over another layer is forgotten, and the layer below is expected.
+    OracleForgetsUnmap,
+    /// Oracle: a layer is thought to be visible up to its own end, past a shorter one above.
+    OracleIgnoresUpperSizes,
+    /// Oracle: a write through is thought to stay on top.
+    OracleWritesTopOnly,
+    /// Oracle: filling a cache is thought to replace what is there.
+    OracleFillsOver,
+    /// Oracle: what a read found below is not expected in the caches.
+    OracleKeepsNothing,
+    /// Oracle: a read-only layer is thought to refuse what is out of its range for being read only.
+    OracleRefusesInAnotherOrder,
+    /// Oracle: a changed layer is thought to keep its generation.
+    OracleGenerationStays,
+    /// Oracle: after a power cut only the latest state is permitted.
+    OracleDemandsLatest,
+    /// Oracle: after a power cut a layer may be in any state that it ever had, flushed or not.
+    OraclePermitsEveryState,
+    /// Oracle: a FUA write is thought to promise nothing.
+    OracleTakesFuaForPlain,
+    /// Oracle: what a power cut leaves of a raw file is not looked at.
+    OraclePermitsAnyPiece,
+    /// Oracle: whether the layers after a power cut go together is not looked at.
+    OraclePermitsAnyMixture,
+    /// Oracle: a disk that lies over a parent it does not know after a power cut is let pass.
+    OraclePermitsStrangers,
+    /// Oracle: a request that had returned may take effect after one that was called later.
+    OracleTakesAnyOrder,
+    /// Oracle: what lies in the sectors after a history is not compared.
+    OracleIgnoresTheEnd,
 }
 
 impl Fault {
@@ -346,21 +382,10 @@ impl Fault {
     }
 }
 
-/// What is planted on a thread, for the threads that it starts.
 #[cfg(feature = "harness")]
-#[derive(Clone, Copy)]
-pub(crate) struct Planted(#[cfg(feature = "planted-faults")] Option<Fault>);
-
-#[cfg(all(feature = "harness", not(feature = "planted-faults")))]
-impl Planted {
-    pub(crate) fn here() -> Self {
-        Self()
-    }
-
-    pub(crate) fn within<R>(self, work: impl FnOnce() -> R) -> R {
-        work()
-    }
-}
+mod carried;
+#[cfg(feature = "harness")]
+pub(crate) use carried::Planted;
 
 #[cfg(feature = "planted-faults")]
 mod plant;

@@ -13,6 +13,8 @@ use crate::error::Result;
 use crate::oracle::Oracle;
 use crate::script::{Line, Op, OpKind, Outcome, Script, Target, Touched};
 
+#[cfg(feature = "planted-faults")]
+mod canaries;
 mod compare;
 mod coverage;
 mod divergence;
@@ -22,6 +24,8 @@ mod film;
 mod histogram;
 mod history;
 pub mod hostile;
+#[cfg(feature = "planted-faults")]
+mod hunt;
 mod identities;
 pub mod kills;
 mod minimize;
@@ -37,6 +41,8 @@ pub mod target;
 mod threads;
 mod world;
 
+#[cfg(feature = "planted-faults")]
+pub use canaries::Canary;
 pub use coverage::Coverage;
 pub use divergence::{Death, Difference, Divergence, Signature};
 pub use exercise::{Exercise, Sight};
@@ -44,6 +50,8 @@ pub use explore::{BUSY, Explored, explore};
 pub use film::{Film, Frame, Held, Row, Sectors, Wrong, film};
 pub use histogram::Histogram;
 pub use history::{Histories, History};
+#[cfg(feature = "planted-faults")]
+pub use hunt::{Engine, Ground, Hunt, Shown};
 pub use minimize::minimize;
 pub use search::{Finding, search};
 pub use shared::{Shared, Threads};

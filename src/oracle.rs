@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::ErrorKind;
+use crate::fault::{Fault, planted};
 use crate::layer::{Access, UnmapBehavior};
 use crate::request::Below;
 use crate::script::{Content, LayerKind, LayerShape, Op, Outcome, Shape, Target, Touched};
@@ -168,6 +169,7 @@ impl Oracle {
             Target::Layer(index) => (self.sector_count(index), self.access(index) == Access::ReadWrite),
         };
         match () {
+            () if !writable && planted(Fault::OracleRefusesInAnotherOrder) => Some(refused(ErrorKind::ReadOnly)),
             () if !inside(sector, count, size) => Some(refused(ErrorKind::OutOfRange)),
             () if count == 0 => Some(Outcome::Done),
             () if !writable => Some(refused(ErrorKind::ReadOnly)),
@@ -200,7 +202,7 @@ impl Oracle {
         }
         self.touched[index].filled += u64::from(count);
         for sector in sector..sector + u64::from(count) {
-            if self.layers[index].sectors.get(sector).is_none() {
+            if self.layers[index].sectors.get(sector).is_none() || planted(Fault::OracleFillsOver) {
                 self.layers[index].sectors.set(sector..sector + 1, Some(Cell::Said(content)));
             }
         }
@@ -231,7 +233,7 @@ impl Oracle {
     fn unmap_one(&mut self, index: usize, range: Range<u64>, below: Below) {
         self.changed(index, &range);
         self.touched[index].unmapped += range.end - range.start;
-        let forgets = below == Below::Nothing;
+        let forgets = below == Below::Nothing || planted(Fault::OracleForgetsUnmap);
         match self.kind(index) {
             LayerKind::Sqlite | LayerKind::Ram if forgets => self.layers[index].sectors.set(range, None),
             LayerKind::Own if self.own_unmap == UnmapBehavior::Ignored => {}
@@ -255,6 +257,7 @@ impl Oracle {
             Target::Layer(index) => index..index + 1,
             Target::Disk => {
                 let through = self.layers.iter().take_while(|layer| layer.shape.write_through).count();
+                let through = if planted(Fault::OracleWritesTopOnly) { 0 } else { through };
                 self.note_coming(through + 1);
                 0..through + 1
             }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod a_short_gate;
+#[cfg(feature = "cli")]
 mod command;
 mod contract;
 mod engines;

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use disklayer_sqlite::fault::{self, Fault, FaultSuite};
-use disklayer_sqlite::harness::{Divergence, World, explore, minimize, prove};
-use disklayer_sqlite::script::{Bias, LayerKind, LayerShape, OpKind, Profile, Script, SeedChoices, Suite};
+use disklayer_sqlite::harness::{Divergence, Ground, Hunt, Shown, World, minimize, prove};
+use disklayer_sqlite::script::{Bias, LayerKind, LayerShape, OpKind, Script};
 
 /// So many scripts are tried for each fault: a twentieth of the gate's default.
 const BUDGET: u64 = 5000;
@@ -23,32 +23,23 @@ struct Found {
     fewest: usize,
 }
 
-/// A script of those suites of the gate that are to find the fault.
-fn script(finder: FaultSuite, bias: Bias, case: u64) -> Script {
-    let suites: &[Suite] = if finder == FaultSuite::PowerCuts { &Suite::STRUCK } else { &Suite::CALM };
-    let suite = suites[case as usize % suites.len()];
-    Script::generate(&Profile { bias, ..Profile::new(suite) }, &mut SeedChoices::new(SEED, case))
+fn hunt(fault: Fault, bias: Bias) -> Hunt {
+    Hunt { fault, bias, seed: SEED }
 }
 
-/// Runs a script as the gate does: what power cuts are to find is looked for in the ends of a script, too.
-fn try_one(finder: FaultSuite, bias: Bias, case: u64, world: &mut World) -> Result<(), Box<Divergence>> {
-    prove(&script(finder, bias, case), world)?;
-    if finder == FaultSuite::PowerCuts {
-        let profile = Profile { bias, max_ops: 16, ..Profile::new(Suite::PowerCuts) };
-        explore(&Script::generate(&profile, &mut SeedChoices::new(!SEED, case)), world, 16, case)?;
-    }
-    Ok(())
+fn first_divergence(hunt: Hunt, budget: u64, ground: &mut Ground) -> Option<(u64, Box<Divergence>)> {
+    (0..budget).find_map(|case| match hunt.attempt(case, ground) {
+        Err((_, Shown::Script(found))) => Some((case, found)),
+        _ => None,
+    })
 }
 
-fn first_divergence(finder: FaultSuite, bias: Bias, budget: u64, world: &mut World) -> Option<(u64, Box<Divergence>)> {
-    (0..budget).find_map(|case| try_one(finder, bias, case, world).err().map(|found| (case, found)))
-}
-
-fn find(fault: Fault, world: &mut World) -> Option<Found> {
+fn find(fault: Fault, ground: &mut Ground) -> Option<Found> {
+    let start = Instant::now();
+    let (case, found) = first_divergence(hunt(fault, Bias::Swarm), BUDGET, ground)?;
+    let after = start.elapsed();
+    let world = ground.world();
     fault::with(fault, || {
-        let start = Instant::now();
-        let (case, found) = first_divergence(fault.suite(), Bias::Swarm, BUDGET, world)?;
-        let after = start.elapsed();
         let signature = found.signature();
         let shrunk = minimize(found, &mut |script| prove(script, world).map(drop));
         assert_eq!(shrunk.signature(), signature, "{fault:?}: shrinking found another divergence");
@@ -68,18 +59,16 @@ fn fewest(script: &Script, world: &mut World) -> usize {
 }
 
 /// A line of the table, and whether the plain generator finds the fault too.
-fn examine(fault: Fault, world: &mut World) -> Result<(Found, bool), String> {
-    let found = find(fault, world).ok_or_else(|| format!("{fault:?} was not found in {BUDGET} scripts"))?;
+fn examine(fault: Fault, ground: &mut Ground) -> Result<(Found, bool), String> {
+    let found = find(fault, ground).ok_or_else(|| format!("{fault:?} was not found in {BUDGET} scripts"))?;
     // What was found is the fault's doing: without it the same run and the shrunk script pass.
     for case in 0..found.scripts {
-        prove(&script(fault.suite(), Bias::Swarm, case), world)
-            .map_err(|d| format!("without {fault:?}, case {case}: {d}"))?;
+        let control = hunt(fault, Bias::Swarm).control(case, ground);
+        control.map_err(|(_, shown)| format!("without {fault:?}, case {case}: {}", shown.text()))?;
     }
-    prove(&found.shrunk.script, world).map_err(|d| format!("without {fault:?}: {d}"))?;
-    let uniform = fault::with(fault, || {
-        first_divergence(fault.suite(), Bias::Uniform, found.scripts.max(UNIFORM_BUDGET), world).is_some()
-    });
-    Ok((found, uniform))
+    prove(&found.shrunk.script, ground.world()).map_err(|d| format!("without {fault:?}: {d}"))?;
+    let uniform = first_divergence(hunt(fault, Bias::Uniform), found.scripts.max(UNIFORM_BUDGET), ground);
+    Ok((found, uniform.is_some()))
 }
 
 /// Whether it takes three operations and a stack of more than one plain layer to show the fault.
@@ -100,9 +89,9 @@ fn examine_all(finder: FaultSuite) -> Vec<(Fault, (Found, bool))> {
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
-                let mut world = World::new(None).unwrap();
+                let mut ground = Ground::new().unwrap();
                 while let Some(&fault) = faults.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let result = examine(fault, &mut world);
+                    let result = examine(fault, &mut ground);
                     results.lock().unwrap().push((fault, result));
                 }
             });
@@ -136,6 +125,25 @@ fn every_planted_fault_is_found_and_shrunk() {
 #[test]
 fn every_planted_fault_of_durability_is_found_by_cuts_and_failing_drives() {
     examine_all(FaultSuite::PowerCuts);
+}
+
+/// A harness with a broken oracle says so: it differs from a system that is right, or is blind to what is planted.
+#[test]
+fn every_planted_fault_of_the_oracle_is_found() {
+    let mut ground = Ground::new().unwrap();
+    let mut missed = Vec::new();
+    for fault in Fault::found_by(FaultSuite::Oracle) {
+        let hunt = hunt(fault, Bias::Swarm);
+        match (0..BUDGET).find_map(|case| Some((case, hunt.attempt(case, &mut ground).err()?))) {
+            Some((case, (engine, shown))) => {
+                let shown = hunt.minimize(shown, &mut ground);
+                println!("{fault:?}: case {case}, {engine:?}: {}", shown.text());
+                assert!(shown.is_the_doing_of(fault, &mut ground), "{fault:?}: {}", shown.text());
+            }
+            None => missed.push(fault),
+        }
+    }
+    assert!(missed.is_empty(), "not found in {BUDGET} scripts: {missed:?}");
 }
 
 fn table(results: &[(Fault, (Found, bool))]) -> String {

@@ -41,6 +41,8 @@ use plan::{Extent, Plan, Shard};
 use report::End;
 pub(super) use report::{Report, name};
 pub(super) use slice::Slice;
+#[cfg(feature = "planted-faults")]
+pub(super) use report::Outcome;
 use tally::Tallies;
 
 /// So many states for each script of power cuts.
@@ -167,18 +169,18 @@ pub(super) fn broken(panic: Box<dyn std::any::Any + Send>) -> Error {
 }
 
 /// A file that is written when all is done.
-struct Output<'a> {
+pub(super) struct Output<'a> {
     path: &'a Path,
     file: File,
 }
 
 impl<'a> Output<'a> {
-    fn create(path: &'a Path) -> Result<Self> {
+    pub(super) fn create(path: &'a Path) -> Result<Self> {
         let file = File::create(path).map_err(|e| Error::from_io(format!("creating {}", path.display()), e))?;
         Ok(Self { path, file })
     }
 
-    fn write(mut self, text: &str) -> Result<()> {
+    pub(super) fn write(mut self, text: &str) -> Result<()> {
         let written = self.file.write_all(text.as_bytes());
         written.map_err(|e| Error::from_io(format!("writing {}", self.path.display()), e))
     }

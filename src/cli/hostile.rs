@@ -16,7 +16,7 @@ use super::table::{counted, name_and_numbers, rounded};
 use super::{Verdict, gate, interrupt, quietly};
 
 mod findings;
-mod progress;
+pub(super) mod progress;
 
 use findings::Findings;
 use progress::Progress;
@@ -57,7 +57,7 @@ impl Hostile {
         let jobs = self.jobs.map_or_else(cores, usize::from);
         let yards = (0..jobs).map(|_| Yard::new()).collect::<Result<Vec<_>>>()?;
         let findings = Findings::new(self.failures, self.seed, plant.option());
-        let (start, next, progress) = (Instant::now(), AtomicU64::new(0), Progress::new(self.files));
+        let (start, next, progress) = (Instant::now(), AtomicU64::new(0), Progress::new(self.files, "files"));
         let work = |mut yard: Yard| {
             let mut tally = Tally::default();
             let take = || Some(next.fetch_add(CHUNK, Relaxed)).filter(|chunk| *chunk < self.files);

@@ -1,38 +1,44 @@
-//! One fault at a time, in one thread.
+//! One fault at a time, in one thread; and beside it one of the oracle, which may hide it.
 
-use super::Fault;
+use super::{Fault, FaultSuite};
 use std::cell::Cell;
 
+/// What is planted: in the system, and in the oracle.
+pub(super) type Plants = [Option<Fault>; 2];
+
 thread_local! {
-    static PLANTED: Cell<Option<Fault>> = const { Cell::new(None) };
+    static PLANTED: Cell<Plants> = const { Cell::new([None; 2]) };
 }
 
-/// Runs `work` on this thread with `fault` in place.
-pub fn with<R>(fault: Fault, work: impl FnOnce() -> R) -> R {
-    struct Restore(Option<Fault>);
+/// Runs `work` with nothing else planted than these.
+pub(super) fn within<R>(plants: Plants, work: impl FnOnce() -> R) -> R {
+    struct Restore(Plants);
     impl Drop for Restore {
         fn drop(&mut self) {
             PLANTED.set(self.0);
         }
     }
-    let _restore = Restore(PLANTED.replace(Some(fault)));
+    let _restore = Restore(PLANTED.replace(plants));
     work()
 }
 
-#[cfg(feature = "harness")]
-impl super::Planted {
-    pub(crate) fn here() -> Self {
-        Self(PLANTED.get())
-    }
+fn side(fault: Fault) -> usize {
+    usize::from(fault.suite() == FaultSuite::Oracle)
+}
 
-    pub(crate) fn within<R>(self, work: impl FnOnce() -> R) -> R {
-        match self.0 {
-            Some(fault) => with(fault, work),
-            None => work(),
-        }
-    }
+/// Runs `work` on this thread with `fault` in place. One of the oracle and one of the system may be planted together.
+pub fn with<R>(fault: Fault, work: impl FnOnce() -> R) -> R {
+    let mut plants = PLANTED.get();
+    plants[side(fault)] = Some(fault);
+    within(plants, work)
+}
+
+/// What is planted on this thread.
+#[cfg(feature = "harness")]
+pub(super) fn here() -> Plants {
+    PLANTED.get()
 }
 
 pub(crate) fn planted(fault: Fault) -> bool {
-    PLANTED.get() == Some(fault)
+    PLANTED.get().contains(&Some(fault))
 }

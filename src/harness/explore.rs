@@ -16,7 +16,7 @@ use super::struck::unsynced;
 use super::{Divergence, Histogram, IfRefused, Powered, Runner, StackSubject, World, caught, prove};
 use crate::drive::{Drive, Moment};
 use crate::oracle::{Oracle, When};
-use crate::script::{Choices, Line, Op, OpKind, Outcome, Script, SeedChoices};
+use crate::script::{Choices, Line, Op, OpKind, Outcome, Script, SeedChoices, Target};
 use crate::strike::{Cut, Lost, Strike};
 
 /// What may be lost is tried in every combination up to so many units.
@@ -209,22 +209,21 @@ impl<W: BorrowMut<World>> Explorer<'_, W> {
             self.explored.deep += 1;
             self.cut_opening(cuts);
         }
-        let mut runner = Runner::new(self.script, &mut self.subject, &mut oracle);
+        let used_on = if self.choices.percent(50) { USED_ON } else { 0 };
+        let end = self.script.lines.len().min(step + 1 + used_on);
+        // What was found is durable once it is flushed, though there is nothing to write.
+        let script = if self.choices.percent(25) { flushed_and_cut(self.script, end) } else { until(self.script, end) };
+        let mut runner = Runner::new(&script, &mut self.subject, &mut oracle);
         runner.identities = boundary.identities.clone();
         runner.forget_ram();
         let floors = vec![when; runner.oracle.layer_count()];
         runner.open_again(step, op, &floors, when, unsynced(cuts))?;
         self.explored.permitted.add(&runner.states);
-        if self.choices.percent(50) {
-            let next = self.script.lines.iter().enumerate().skip(step + 1).take(USED_ON);
-            for (index, Line { op, .. }) in next {
-                runner.step(index, op)?;
+        for (index, Line { op, strike, .. }) in script.lines.iter().enumerate().skip(step + 1) {
+            match strike {
+                Some(Strike::Cut(cuts)) => runner.cut(index, op, When::After, cuts)?,
+                _ => drop(runner.step(index, op)?),
             }
-        }
-        if self.choices.percent(25) {
-            // What was found is durable once it is flushed, though there is nothing to write.
-            runner.step(step, &Op::Flush { target: crate::script::Target::Disk })?;
-            runner.cut(step, op, When::After, &[Cut { after: 0, lost: Lost::Everything }])?;
         }
         let _ = caught(|| self.subject.lose_power());
         Ok(())
@@ -251,4 +250,18 @@ impl<W: BorrowMut<World>> Explorer<'_, W> {
         found.script.lines.truncate(end);
         found
     }
+}
+
+/// The first `end` lines.
+fn until(script: &Script, end: usize) -> Script {
+    Script { shape: script.shape.clone(), lines: script.lines[..end].to_vec() }
+}
+
+/// The first `end` lines, a flush, and another one that has nothing to write and is followed by a power cut.
+fn flushed_and_cut(script: &Script, end: usize) -> Script {
+    let mut script = until(script, end);
+    let flush = Line::from(Op::Flush { target: Target::Disk });
+    let cut = Strike::Cut(vec![Cut { after: 0, lost: Lost::Everything }]);
+    script.lines.extend([flush.clone(), Line { strike: Some(cut), ..flush }]);
+    script
 }

@@ -120,6 +120,7 @@ impl LayerIo for FileDisk {
         file.write_all_at(data, self.offset(sector)).map_err(|e| self.failed("writing", sector, e))?;
         match durability {
             Durability::Flushed => Ok(()),
+            Durability::Fua if planted(Fault::FileFuaNotSynced) => Ok(()),
             Durability::Fua => file.sync().map_err(|e| self.failed("syncing", sector, e)),
         }
     }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::{Oracle, inside, refused};
 use crate::error::ErrorKind;
+use crate::fault::{Fault, planted};
 use crate::script::Outcome;
 
 impl Oracle {
@@ -41,6 +42,7 @@ impl Oracle {
 
     /// Puts sectors that layer `from` has into the caches above it.
     fn keep(&mut self, run: Range<u64>, from: usize) {
+        let from = if planted(Fault::OracleKeepsNothing) { 0 } else { from };
         for above in (0..from).filter(|&above| self.layers[above].shape.read_cache).collect::<Vec<_>>() {
             self.touched[above].filled += run.end - run.start;
             for sector in run.clone() {

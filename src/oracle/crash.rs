@@ -16,6 +16,7 @@ use twox_hash::XxHash3_64;
 use super::extents::Extents;
 use super::lineage::Lineage;
 use super::{Cell, Oracle};
+use crate::fault::{Fault, planted};
 use crate::request::Durability;
 use crate::script::{LayerKind, Op, Outcome, Target};
 
@@ -224,6 +225,7 @@ impl Oracle {
         let through = self.layers.iter().take_while(|layer| layer.shape.write_through).count();
         let layers = match *op {
             Op::Flush { target: Target::Disk } | Op::Reopen(_) => 0..self.layers.len(),
+            Op::Write { durability: Durability::Fua, .. } if planted(Fault::OracleTakesFuaForPlain) => return,
             Op::Write { target: Target::Disk, durability: Durability::Fua, count: 1.., .. } => 0..through + 1,
             Op::Flush { target: Target::Layer(index) } => index..index + 1,
             Op::Write { target: Target::Layer(index), durability: Durability::Fua, count: 1.., .. } => index..index + 1,
@@ -265,6 +267,8 @@ impl History {
 
     fn floor(&self, when: When) -> usize {
         match when {
+            _ if planted(Fault::OracleDemandsLatest) => self.states.len() - 1,
+            _ if planted(Fault::OraclePermitsEveryState) => 0,
             When::After => self.floor,
             When::During => self.floor_during,
             When::Since | When::Before => self.begun,

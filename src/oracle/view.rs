@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Cell, Model, Oracle, held};
+use crate::fault::{Fault, planted};
 use crate::layer::{Access, Presence, UnmapBehavior};
 use crate::script::{LayerKind, Touched};
 
@@ -61,7 +62,8 @@ impl Oracle {
 
     /// How far layer `index` shows through those above (rule 10).
     pub fn visible(&self, index: usize) -> u64 {
-        self.layers[..=index].iter().map(|layer| layer.shape.sector_count).min().unwrap_or(0)
+        let above = if planted(Fault::OracleIgnoresUpperSizes) { index } else { 0 };
+        self.layers[above..=index].iter().map(|layer| layer.shape.sector_count).min().unwrap_or(0)
     }
 
     /// The present sectors of layer `index`, as runs that do not touch.

@@ -73,7 +73,7 @@ pub(in super::super) struct Report {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Outcome {
+pub(in crate::cli) enum Outcome {
     Pass,
     Fail,
     Interrupted,
@@ -189,7 +189,7 @@ impl From<Outcome> for Verdict {
 }
 
 /// What a suite is called.
-pub(in super::super) fn name(suite: Suite) -> &'static str {
+pub(in crate::cli) fn name(suite: Suite) -> &'static str {
     match suite {
         Suite::Layers => "layers",
         Suite::Stacks => "stacks",

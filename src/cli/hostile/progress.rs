@@ -12,23 +12,24 @@ use super::super::{interrupt, note};
 const REDRAW: Duration = Duration::from_millis(100);
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-pub(super) struct Progress {
-    files: u64,
+pub(in crate::cli) struct Progress {
+    count: u64,
+    things: &'static str,
     start: Instant,
     done: AtomicU64,
 }
 
 impl Progress {
-    pub(super) fn new(files: u64) -> Self {
-        Self { files, start: Instant::now(), done: AtomicU64::new(0) }
+    pub(in crate::cli) fn new(count: u64, things: &'static str) -> Self {
+        Self { count, things, start: Instant::now(), done: AtomicU64::new(0) }
     }
 
-    pub(super) fn did_one(&self) {
+    pub(in crate::cli) fn did_one(&self) {
         self.done.fetch_add(1, Relaxed);
     }
 
     /// Shows it until the last sender is gone.
-    pub(super) fn show_until_all_are_gone(&self, watch: &Receiver<()>) {
+    pub(in crate::cli) fn show_until_all_are_gone(&self, watch: &Receiver<()>) {
         let waiting = |time| watch.recv_timeout(time) == Err(RecvTimeoutError::Timeout);
         if !std::io::stderr().is_terminal() {
             while waiting(LINE_EVERY) {
@@ -38,7 +39,7 @@ impl Progress {
         }
         let style = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}  {eta} left");
         let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = ProgressBar::new(self.files).with_style(style);
+        let bar = ProgressBar::new(self.count).with_style(style);
         while waiting(REDRAW) {
             bar.set_position(self.done.load(Relaxed));
             bar.set_message(if interrupt::requested() { "coming to an end".to_owned() } else { self.line() });
@@ -49,6 +50,6 @@ impl Progress {
     fn line(&self) -> String {
         let done = self.done.load(Relaxed);
         let rate = done as f64 / self.start.elapsed().as_secs_f64().max(0.001);
-        format!("{done} of {} files, {rate:.0}/s", self.files)
+        format!("{done} of {} {}, {rate:.0}/s", self.count, self.things)
     }
 }

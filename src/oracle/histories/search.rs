@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::{Column, Request, Seen};
+use crate::fault::{Fault, planted};
 use crate::oracle::{Cell, Oracle};
 use crate::script::Op;
 
@@ -62,14 +63,17 @@ impl<'a> Search<'a> {
             sector,
             column: oracle.column(sector),
             reads: mask(&|request| request.is_read() && request.covers(sector)),
-            seen: after.iter().position(|seen| seen.sector == sector),
+            seen: match planted(Fault::OracleIgnoresTheEnd) {
+                false => after.iter().position(|seen| seen.sector == sector),
+                true => None,
+            },
         };
         Self {
             bench: oracle.clone(),
             requests,
             after,
             places: sectors.into_iter().map(place).collect(),
-            before: requests.iter().map(|late| mask(&|early| early.returned < late.called)).collect(),
+            before: requests.iter().map(|late| mask(&|early| is_before(early, late))).collect(),
             changes: mask(&Request::is_change),
             path: Vec::new(),
             begun: 0,
@@ -201,4 +205,8 @@ impl<'a> Search<'a> {
         };
         ways.iter().find(|way| ends(way)).map(|way| way.column.clone())
     }
+}
+
+fn is_before(early: &Request, late: &Request) -> bool {
+    early.returned < late.called && !planted(Fault::OracleTakesAnyOrder)
 }
