@@ -3,20 +3,9 @@
 //! Without the feature `planted-faults` every question is answered `false` at compile time and nothing of this is left.
 //! With it, a thread plants a fault for itself; the code that asks is the code that runs for everybody.
 
-/// What finds a fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FaultSuite {
-    /// Random scripts, on layers whose files nobody touches.
-    Scripts,
-    /// Scripts with power cuts and failing disks in them.
-    PowerCuts,
-    /// Requests from several threads.
-    Threads,
-    /// Files that are damaged, or made by somebody who means harm.
-    HostileFiles,
-    /// All of these: the mistake is the oracle's own, and it also must not be blind to what is planted beside it.
-    Oracle,
-}
+mod suite;
+
+pub use suite::FaultSuite;
 
 macro_rules! faults {
     ($(in $suite:ident: $($(#[doc = $mistake:literal])+ $name:ident,)+)+) => {
@@ -336,6 +325,10 @@ in Threads:
     WritesShareTheStack,
     /// Commit: the lock is let go between copying the top and emptying it.
     CommitLetsGo,
+
+in Repeats:
+    /// Session: when the log is copied into the file depends on what the process did before.
+    CheckpointByTheWay,
 
 in Oracle:
     /// Oracle: an unmap over another layer is forgotten, and the layer below is expected.

@@ -17,6 +17,7 @@ mod pictures;
 mod replay;
 mod rewrite;
 mod run;
+mod selftest;
 mod shards;
 #[cfg(unix)]
 mod soak;

@@ -129,10 +129,10 @@ fn every_planted_fault_of_durability_is_found_by_cuts_and_failing_drives() {
 
 /// A harness with a broken oracle says so: it differs from a system that is right, or is blind to what is planted.
 #[test]
-fn every_planted_fault_of_the_oracle_is_found() {
+fn every_planted_fault_of_the_oracle_and_of_repeats_is_found() {
     let mut ground = Ground::new().unwrap();
     let mut missed = Vec::new();
-    for fault in Fault::found_by(FaultSuite::Oracle) {
+    for fault in Fault::found_by(FaultSuite::Oracle).chain(Fault::found_by(FaultSuite::Repeats)) {
         let hunt = hunt(fault, Bias::Swarm);
         match (0..BUDGET).find_map(|case| Some((case, hunt.attempt(case, &mut ground).err()?))) {
             Some((case, (engine, shown))) => {

@@ -37,12 +37,12 @@ pub(super) use findings::Finding;
 use findings::Findings;
 pub(super) use mark::Seen;
 pub(super) use merge::Merge;
-use plan::{Extent, Plan, Shard};
+use plan::{Extent, Plan, Runs, Shard};
 use report::End;
-pub(super) use report::{Report, name};
-pub(super) use slice::Slice;
 #[cfg(feature = "planted-faults")]
 pub(super) use report::Outcome;
+pub(super) use report::{Report, name};
+pub(super) use slice::Slice;
 use tally::Tallies;
 
 /// So many states for each script of power cuts.
@@ -74,6 +74,9 @@ pub(super) struct Gate {
     /// many more)
     #[arg(long, value_name = "N", default_value_t = STATES)]
     states: u64,
+    /// Run each script twice: it must give the same trace
+    #[arg(long)]
+    twice: bool,
     /// Take longer: 3000 kills
     #[arg(long)]
     deep: bool,
@@ -101,7 +104,9 @@ impl Gate {
         let junit = self.junit.as_deref().map(Output::create).transpose()?;
         let json = self.json.as_deref().map(Output::create).transpose()?;
         let extent = self.time.map_or(Extent::Scripts(self.scripts), |time| Extent::Until(Instant::now() + time));
-        let plan = Plan::new(self.seed, extent, self.shard, self.suite).with(base, self.states);
+        let plan = Plan::new(self.seed, extent, self.shard, self.suite)
+            .with(base, self.states)
+            .with_runs(if self.twice { Runs::Twice } else { Runs::Once });
         let findings = Findings::new(
             self.failures.clone(),
             format!("`disklayer gate --seed {}`", self.seed),

@@ -14,6 +14,8 @@ use crate::script::{Bias, Profile, Script, SeedChoices, Suite};
 /// A script of power cuts is short: what matters is in how many ways it ends.
 const EXPLORED_OPS: u64 = 16;
 const EXPLORED_STATES: u64 = 16;
+/// So often a script is run again to see whether it tells the same.
+const REPEATS: usize = 2;
 
 /// Where faults are hunted.
 pub struct Ground {
@@ -56,6 +58,8 @@ pub enum Shown {
     Script(Box<Divergence>),
     /// A file was not judged as it must be.
     File(Box<Finding>),
+    /// Run twice, this script gave two traces.
+    Twice(Box<Script>),
     /// The harness no longer sees what is planted beside the fault.
     Blind(Box<Canary>),
 }
@@ -69,6 +73,8 @@ pub enum Engine {
     Cuts,
     /// A damaged file.
     Files,
+    /// A script that was run twice.
+    Repeats,
     /// A canary that was not seen.
     Canaries,
 }
@@ -78,7 +84,7 @@ impl Hunt {
     pub fn script(&self, case: u64) -> Option<(Suite, Script)> {
         let suites: &[Suite] = match self.fault.suite() {
             FaultSuite::Scripts => &Suite::CALM,
-            FaultSuite::PowerCuts => &Suite::STRUCK,
+            FaultSuite::PowerCuts | FaultSuite::Repeats => &Suite::STRUCK,
             FaultSuite::Threads => &[Suite::Threads],
             FaultSuite::Oracle => &Suite::ALL,
             FaultSuite::HostileFiles => return None,
@@ -112,6 +118,12 @@ impl Hunt {
             return judged.map_err(|found| (Engine::Files, Shown::File(found)));
         };
         prove(&script, &mut ground.world).map_err(|found| (Engine::Scripts(suite), Shown::Script(found)))?;
+        if self.fault.suite() == FaultSuite::Repeats {
+            return match differs(&script, &mut ground.world) {
+                true => Err((Engine::Repeats, Shown::Twice(Box::new(script)))),
+                false => Ok(()),
+            };
+        }
         if matches!(suite, Suite::PowerCuts | Suite::FailingDrive) {
             let profile = Profile { bias: self.bias, max_ops: EXPLORED_OPS, ..Profile::new(Suite::PowerCuts) };
             let script = Script::generate(&profile, &mut SeedChoices::new(!self.seed, case));
@@ -139,6 +151,7 @@ impl Hunt {
                 Shown::Script(minimize(found, &mut |script| prove(script, &mut ground.world).map(drop)))
             }
             Shown::File(found) => Shown::File(found.minimize(&mut |case| judge(case, &mut ground.yard).err())),
+            Shown::Twice(script) => Shown::Twice(Box::new(shorter(*script, &mut ground.world))),
             Shown::Blind(canary) => Shown::Blind(canary),
         })
     }
@@ -150,6 +163,7 @@ impl Shown {
         match self {
             Self::Script(found) => found.script.lines.len(),
             Self::File(found) => found.case.damages.len(),
+            Self::Twice(script) => script.lines.len(),
             Self::Blind(canary) => canary.script.lines.len(),
         }
     }
@@ -159,6 +173,7 @@ impl Shown {
         match self {
             Self::Script(found) => format!("{:?}", found.script),
             Self::File(found) => found.case.to_string().trim_end().replace('\n', "; "),
+            Self::Twice(script) => format!("twice: {script:?}"),
             Self::Blind(canary) => format!("blind to {:?}: {:?}", canary.fault, canary.script),
         }
     }
@@ -168,6 +183,7 @@ impl Shown {
         match (self, other) {
             (Self::Script(one), Self::Script(other)) => one.signature() == other.signature(),
             (Self::File(one), Self::File(other)) => one.wrong.slug() == other.wrong.slug(),
+            (Self::Twice(_), Self::Twice(_)) => true,
             (Self::Blind(one), Self::Blind(other)) => one.fault == other.fault,
             _ => false,
         }
@@ -178,6 +194,7 @@ impl Shown {
         let again = |ground: &mut Ground| match self {
             Self::Script(found) => prove(&found.script, &mut ground.world).err().map(Self::Script),
             Self::File(found) => judge(&found.case, &mut ground.yard).err().map(Self::File),
+            Self::Twice(script) => differs(script, &mut ground.world).then(|| self.clone()),
             Self::Blind(canary) => (!canary.is_seen(&mut ground.world)).then(|| Self::Blind(canary.clone())),
         };
         again(ground).is_none() && fault::with(fault, || again(ground)).is_some_and(|again| again.is_like(self))
@@ -187,4 +204,22 @@ impl Shown {
 /// How long a file takes to open is not looked at here.
 fn judge(case: &Case, yard: &mut Yard) -> Result<(), Box<Finding>> {
     yard.judge(case, &|| Duration::ZERO).map(drop)
+}
+
+/// Whether a script does not tell the same when it is run a few times.
+fn differs(script: &Script, world: &mut World) -> bool {
+    let mut run = || prove(script, world).ok();
+    let first = run();
+    (0..REPEATS).any(|_| run() != first)
+}
+
+/// What is left of a script when each line is gone without which it still gives two traces.
+fn shorter(mut script: Script, world: &mut World) -> Script {
+    for at in (0..script.lines.len()).rev() {
+        let without = script.without_ops(at..at + 1);
+        if differs(&without, world) {
+            script = without;
+        }
+    }
+    script
 }

@@ -1,5 +1,7 @@
 //! Operations that are struck: the power is cut, or the drive fails, and what is left is judged.
 
+use std::hash::Hasher;
+
 use super::divergence::{Difference, Divergence};
 use super::subject::{Actual, IfRefused, Restarted};
 use super::{Runner, caught};
@@ -187,6 +189,7 @@ impl Runner<'_> {
         let mut marker = SectorMarker::new(0..count);
         io.read(0, &mut bytes, &mut marker).map_err(|error| look(error.to_string()))?;
         self.comparer.sectors += count;
+        self.hash.write(&bytes);
         Ok((bytes, marker.range().map(|sector| marker.is_set(sector)).collect()))
     }
 

@@ -142,3 +142,13 @@ fn whoever_stops_listening_does_no_harm() {
     let ran: super::Ran = child.wait_with_output().expect("an end").into();
     assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
 }
+
+#[test]
+fn twice_means_the_same_trace_twice() {
+    let place = Place::new();
+    place.run("gate --scripts 200 --twice").says_first(0, "PASS");
+    let ran = place.run("gate --scripts 400 --suite power-cuts --states 0 --twice --plant CheckpointByTheWay --json j");
+    ran.says_first(1, "FAIL");
+    assert!(ran.out.contains("gave another trace the second time"), "{}", ran.out);
+    assert!(place.read("j").contains("\"unequal\": ["));
+}

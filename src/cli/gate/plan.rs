@@ -66,6 +66,14 @@ impl std::str::FromStr for Shard {
     }
 }
 
+/// How often a script is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Runs {
+    Once,
+    /// To see whether it gives the same trace.
+    Twice,
+}
+
 /// The scripts of a run. Each is known by its number alone, whoever runs it.
 pub(super) struct Plan {
     pub(super) seed: u64,
@@ -80,6 +88,7 @@ pub(super) struct Plan {
     pub(super) states: u64,
     /// So many are taken at once.
     chunk: u64,
+    pub(super) runs: Runs,
     next: AtomicU64,
 }
 
@@ -98,6 +107,7 @@ impl Plan {
             base: None,
             suites,
             states: 0,
+            runs: Runs::Once,
             chunk: CHUNK,
             next: AtomicU64::new(cases.start),
         }
@@ -111,6 +121,10 @@ impl Plan {
     /// The same, beginning with script `first`, and without an end but the time, which is looked at after each script.
     pub(super) fn from(self, first: u64) -> Self {
         Self { next: AtomicU64::new(first), end: u64::MAX, chunk: 1, ..self }
+    }
+
+    pub(super) fn with_runs(self, runs: Runs) -> Self {
+        Self { runs, ..self }
     }
 
     /// The next scripts for whoever asks. With a time limit chunks are whole, so that the scripts done are the first

@@ -12,7 +12,7 @@ use super::demands::{self, Share};
 use super::findings::Finding;
 use super::kills::Kills;
 use super::plan::{Plan, Shard};
-use super::tally::Tallies;
+use super::tally::{Repeats, Tallies};
 
 mod add;
 mod counts;
@@ -67,6 +67,9 @@ pub(in super::super) struct Report {
     pub(super) unmet: Vec<String>,
     /// Each kind of divergence once.
     pub(in super::super) findings: Vec<Finding>,
+    /// Scripts that were run twice; none unless asked for.
+    #[serde(default)]
+    pub(super) repeats: Repeats,
     /// Processes killed while they worked on a file; `null` unless asked for.
     pub(super) kills: Option<Kills>,
 }
@@ -117,6 +120,7 @@ impl Report {
             features: 0,
             unmet: Vec::new(),
             findings,
+            repeats: tallies.repeats.clone(),
             kills,
         };
         report.judge();
@@ -141,8 +145,9 @@ impl Report {
         self.unmet = demands::unmet(self);
         self.unmet.extend(self.kills.iter().flat_map(Kills::unmet));
         let killed = self.kills.as_ref().is_some_and(|kills| !kills.findings.is_empty());
+        let repeated = self.repeats.unequal.is_empty();
         self.verdict = match self.end {
-            _ if self.total.divergences > 0 || killed || !self.unmet.is_empty() => Outcome::Fail,
+            _ if self.total.divergences > 0 || killed || !repeated || !self.unmet.is_empty() => Outcome::Fail,
             End::Interrupted => Outcome::Interrupted,
             End::Whole | End::Enough => Outcome::Pass,
         };

@@ -2,6 +2,7 @@
 
 use disklayer_sqlite::harness::{Coverage, Divergence, Exercise, Explored, Histories, Summary, Swept};
 use disklayer_sqlite::script::Suite;
+use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
 /// Counts of one suite, or of all.
@@ -24,6 +25,27 @@ impl Tally {
     }
 }
 
+/// Scripts that were run twice.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(in crate::cli) struct Repeats {
+    pub(super) scripts: u64,
+    /// The numbers of those that gave another trace the second time.
+    pub(super) unequal: Vec<u64>,
+}
+
+impl Repeats {
+    pub(super) fn note(&mut self, case: u64, equal: bool) {
+        self.scripts += 1;
+        self.unequal.extend((!equal).then_some(case));
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        self.scripts += other.scripts;
+        self.unequal.extend(&other.unequal);
+        self.unequal.sort_unstable();
+    }
+}
+
 /// Counts of every suite, in the order of [`Suite::ALL`].
 #[derive(Default)]
 pub(super) struct Tallies {
@@ -32,6 +54,8 @@ pub(super) struct Tallies {
     pub(super) trace: u64,
     /// What came of cutting scripts short at every moment.
     pub(super) explored: Explored,
+    /// What came of running scripts twice.
+    pub(super) repeats: Repeats,
     /// What came of striking scripts at every call.
     pub(super) swept: Swept,
     /// What scripts have met together.
@@ -62,6 +86,7 @@ impl Tallies {
         self.explored.add(&other.explored);
         self.swept.add(&other.swept);
         self.coverage.add(&other.coverage);
+        self.repeats.add(&other.repeats);
         self.suites.iter_mut().zip(&other.suites).for_each(|(to, from)| to.add(from));
     }
 

@@ -22,6 +22,7 @@ pub(super) fn text(report: &Report) -> String {
         shares(report),
     ];
     parts.iter().for_each(|part| text += &format!("\n{part}"));
+    text += &repeats(report);
     report.kills.iter().for_each(|kills| text += &killed(kills));
     report.findings.iter().for_each(|finding| text += &format!("\n{}", told(finding)));
     if report.end == End::Enough {
@@ -36,6 +37,9 @@ fn verdict(report: &Report) -> String {
     let found = match (report.verdict, total.divergences) {
         (Outcome::Pass, _) => String::new(),
         (Outcome::Interrupted, _) => ": interrupted, nothing found".to_owned(),
+        (Outcome::Fail, 0) if !report.repeats.unequal.is_empty() => {
+            ": not every script gave the same trace twice".to_owned()
+        }
         (Outcome::Fail, 0) if report.unmet.is_empty() => ": a kill was not survived".to_owned(),
         (Outcome::Fail, 0) => ": too little was exercised".to_owned(),
         (Outcome::Fail, times) => {
@@ -138,6 +142,21 @@ fn shares(report: &Report) -> String {
         threads.groups, threads.overlapped, threads.raced, threads.switches, threads.orders
     );
     text
+}
+
+/// Scripts that were run twice, if any.
+fn repeats(report: &Report) -> String {
+    let unequal = &report.repeats.unequal;
+    let which: Vec<_> = unequal.iter().take(super::findings::MOST).map(ToString::to_string).collect();
+    match (report.repeats.scripts, unequal.len()) {
+        (0, _) => String::new(),
+        (scripts, 0) => format!("  {} run twice: each gave the same trace\n", counted(scripts, "script")),
+        (scripts, other) => format!(
+            "  {} run twice: {other} gave another trace the second time, such as {}\n",
+            counted(scripts, "script"),
+            which.join(", ")
+        ),
+    }
 }
 
 /// The processes that were killed, and each file that was not as it may be.

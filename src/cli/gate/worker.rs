@@ -4,7 +4,7 @@ use disklayer_sqlite::harness::{Divergence, Summary, World, explore, prove, swee
 use disklayer_sqlite::script::Suite;
 
 use super::findings::Findings;
-use super::plan::Plan;
+use super::plan::{Plan, Runs};
 use super::progress::Progress;
 use super::stopped;
 use super::tally::Tallies;
@@ -42,7 +42,11 @@ pub(super) fn run(
     world: &mut World,
     tallies: &mut Tallies,
 ) -> Result<Summary, Box<Divergence>> {
-    let summary = prove(&plan.script(case), world)?;
+    let script = plan.script(case);
+    let summary = prove(&script, world)?;
+    if plan.runs == Runs::Twice {
+        tallies.repeats.note(case, prove(&script, world)? == summary);
+    }
     if suite == Suite::PowerCuts
         && let Some(states) = plan.states_of(case)
     {

@@ -85,6 +85,7 @@ fn name(engine: Engine) -> String {
         Engine::Scripts(suite) => super::super::gate::name(suite).to_owned(),
         Engine::Cuts => "every cut".to_owned(),
         Engine::Files => "hostile files".to_owned(),
+        Engine::Repeats => "two runs".to_owned(),
         Engine::Canaries => "canaries".to_owned(),
     }
 }

@@ -24,6 +24,7 @@ impl Report {
         self.threads.add(&other.threads);
         self.sights.iter_mut().zip(&other.sights).for_each(|(to, Seen { count, .. })| to.count += count);
         self.coverage.add(&other.coverage);
+        self.repeats.add(&other.repeats);
         other.findings.into_iter().for_each(|finding| self.find(finding));
         self.kills = match (self.kills.take(), other.kills) {
             (Some(mut kills), Some(more)) => {

@@ -1,0 +1,18 @@
+//! The parts of the harness, by what they are to find.
+
+/// What finds a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FaultSuite {
+    /// Random scripts, on layers whose files nobody touches.
+    Scripts,
+    /// Scripts with power cuts and failing disks in them.
+    PowerCuts,
+    /// Requests from several threads.
+    Threads,
+    /// Files that are damaged, or made by somebody who means harm.
+    HostileFiles,
+    /// The same scripts, run twice.
+    Repeats,
+    /// All of these: the mistake is the oracle's own, and it also must not be blind to what is planted beside it.
+    Oracle,
+}
