@@ -72,6 +72,9 @@ fn rule_19_what_was_once_found_is_found_no_more() {
         "layer 512 1 seed 582530 flushes 0 format 1 pages 1024; number file 56 2147483648",
         // A version that SQLite does not write kept the log from being copied, and the file was read below it.
         "layer 512 21 seed 230776 flushes 1 format 1 pages 4096; fill file 18 1 182",
+        // A reader's second look at the schema was better than the first, and told of the header; a writer had one look.
+        "layer 4096 1 seed 98025 flushes 0; noise file 20 1 seed 2975966502; flip file 60 3",
+        "layer 512 1 seed 514496 flushes 0 format 1 pages 512; noise file 67 14 seed 3825207312; fill file 114 1 28",
     ] {
         judge(&mut yard, &case.parse().unwrap()).unwrap_or_else(|found| panic!("{found}"));
     }

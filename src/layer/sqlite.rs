@@ -38,7 +38,9 @@ mod door;
 #[cfg(feature = "harness")]
 mod forge;
 mod format;
+mod fresh;
 mod gate;
+mod header;
 mod import;
 mod journal;
 mod layout;
@@ -148,7 +150,11 @@ impl SqliteDiskLayer {
     /// every byte.
     pub fn open(at: impl Into<Location>, mode: Mode, options: &Options) -> Result<Self> {
         let location = at.into();
-        let session = Session::open(&location, mode, options)?;
+        Self::open_made(location, mode, options, None)
+    }
+
+    fn open_made(location: Location, mode: Mode, options: &Options, made: Option<Identity>) -> Result<Self> {
+        let session = Session::open(&location, mode, options, made)?;
         Ok(Self::from_session(location, session))
     }
 
@@ -176,8 +182,8 @@ impl SqliteDiskLayer {
     ) -> Result<Self> {
         let geometry = Geometry::from_len(format.len, format.sector_size)?;
         let meta = schema::Meta::new(format.logically_read_only, geometry, options.format, options.page_size)?;
-        create::create(&location, &meta, parent, existing, options)?;
-        Self::open(location, Mode::ReadWrite, options)
+        let made = create::create(&location, &meta, parent, existing, options)?;
+        Self::open_made(location, Mode::ReadWrite, options, Some(made))
     }
 
     fn from_session(location: Location, session: Session) -> Self {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use disklayer_sqlite::drive::{Drive, Image, Record};
 use disklayer_sqlite::error::ErrorKind;
-use disklayer_sqlite::layer::{Durability, Existing, FormatParams, LayerIo, Mode, Options, SqliteDiskLayer};
+use disklayer_sqlite::layer::{Durability, Existing, Format, FormatParams, LayerIo, Mode, Options, SqliteDiskLayer};
 use disklayer_sqlite::strike::Lost;
 
 use super::media::{look, write};
@@ -20,7 +20,12 @@ fn on(drive: &Drive) -> Options {
 }
 
 fn create(drive: &Drive, format: FormatParams, existing: Existing) -> SqliteDiskLayer {
-    SqliteDiskLayer::create(drive.path("a.dbhd"), format, existing, &on(drive)).unwrap()
+    create_as(Format::default(), drive, format, existing)
+}
+
+fn create_as(stored: Format, drive: &Drive, format: FormatParams, existing: Existing) -> SqliteDiskLayer {
+    let options = Options { format: stored, ..on(drive) };
+    SqliteDiskLayer::create(drive.path("a.dbhd"), format, existing, &options).unwrap()
 }
 
 fn open(drive: &Drive) -> disklayer_sqlite::error::Result<SqliteDiskLayer> {
@@ -81,55 +86,69 @@ fn rule_15_a_fua_write_survives_with_everything_before_it() {
 
 #[test]
 fn rule_20_a_new_file_whose_making_is_cut_is_absent_or_whole() {
-    let drive = Drive::new();
-    drive.record();
-    create(&drive, FORMAT, Existing::Keep).close().unwrap();
-    let record = drive.take_record();
-    let states = every_cut(&record, |done, image, lost| {
-        drive.restore(image);
-        match open(&drive) {
-            Ok(layer) => assert_eq!(look(&layer, 0..16), [None; 16]),
-            Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::NotFound, "after {done} changes, {lost:?} lost: {error}");
-                assert_ne!(done, record.len(), "the finished file is lost: {lost:?}");
+    let mut states = 0;
+    for stored in [Format::Original, Format::One] {
+        let drive = Drive::new();
+        drive.record();
+        create_as(stored, &drive, FORMAT, Existing::Keep).close().unwrap();
+        let record = drive.take_record();
+        states += every_cut(&record, |done, image, lost| {
+            drive.restore(image);
+            match open(&drive) {
+                Ok(layer) => assert_eq!(look(&layer, 0..16), [None; 16]),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::NotFound, "after {done} changes, {lost:?} lost: {error}");
+                    assert_ne!(done, record.len(), "the finished file is lost: {lost:?}");
+                }
             }
-        }
-    });
+        });
+    }
     assert!(states > 50, "{states} states");
 }
 
 #[test]
 fn rule_20_a_file_whose_replacement_is_cut_is_the_old_one_or_the_new_one() {
-    for flushed in [false, true] {
-        let drive = Drive::new();
-        let layer = create(&drive, FORMAT, Existing::Keep);
-        write(&layer, 0, 7, 16);
-        layer.flush().unwrap();
-        match flushed {
-            true => layer.close().unwrap(),
-            false => {
-                // The owner died: what was flushed lies in its log.
-                drive.cut();
-                drop(layer);
-                drive.power_on(&Lost::Nothing);
-            }
-        }
-        drive.record();
-        create(&drive, SMALLER, Existing::Replace).close().unwrap();
-        let record = drive.take_record();
-        let states = every_cut(&record, |done, image, lost| {
-            drive.restore(image);
-            let layer = open(&drive).unwrap_or_else(|e| panic!("after {done} changes, {lost:?} lost: {e}"));
-            match layer.metadata().geometry.sector_count() {
-                4 => assert_eq!(look(&layer, 0..4), [None; 4], "after {done} changes, {lost:?} lost"),
-                _ => {
-                    assert_eq!(look(&layer, 0..16), [Some(7); 16], "after {done} changes, {lost:?} lost");
-                    assert_ne!(done, record.len(), "the finished replacement is lost: {lost:?}");
-                }
-            }
-        });
+    for old in [Old::Closed, Old::OfTheDead] {
+        let states: usize = [Format::Original, Format::One].map(|stored| replacement_cut(stored, old)).iter().sum();
         assert!(states > 50, "{states} states");
     }
+}
+
+/// How the file was left that is replaced.
+#[derive(Clone, Copy)]
+enum Old {
+    Closed,
+    /// What was flushed lies in its log.
+    OfTheDead,
+}
+
+fn replacement_cut(stored: Format, old: Old) -> usize {
+    let drive = Drive::new();
+    let layer = create_as(stored, &drive, FORMAT, Existing::Keep);
+    write(&layer, 0, 7, 16);
+    layer.flush().unwrap();
+    match old {
+        Old::Closed => layer.close().unwrap(),
+        Old::OfTheDead => {
+            drive.cut();
+            drop(layer);
+            drive.power_on(&Lost::Nothing);
+        }
+    }
+    drive.record();
+    create_as(stored, &drive, SMALLER, Existing::Replace).close().unwrap();
+    let record = drive.take_record();
+    every_cut(&record, |done, image, lost| {
+        drive.restore(image);
+        let layer = open(&drive).unwrap_or_else(|e| panic!("after {done} changes, {lost:?} lost: {e}"));
+        match layer.metadata().geometry.sector_count() {
+            4 => assert_eq!(look(&layer, 0..4), [None; 4], "after {done} changes, {lost:?} lost"),
+            _ => {
+                assert_eq!(look(&layer, 0..16), [Some(7); 16], "after {done} changes, {lost:?} lost");
+                assert_ne!(done, record.len(), "the finished replacement is lost: {lost:?}");
+            }
+        }
+    })
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use super::database::{Database, sql_error};
+use super::database::{Database, Left, sql_error};
 use super::scan::{misfits, scan};
 use super::schema::{self, Contents, Lineage};
 use super::{Existing, FormatParams, Location, Mode, Options, SqliteDiskLayer, structure};
@@ -72,7 +72,7 @@ fn tells_of_the_file(error: &Error) -> bool {
 fn look(path: &Path, options: &Options, checkup: &mut Checkup) -> Result<()> {
     let mut database = Database::connect(&Location::from(path), Mode::ReadOnly, options)?;
     let judged = schema::inspect(&database.conn)
-        .and_then(|found| structure::check(&database.conn, found.stored, path, &*options.file_system));
+        .and_then(|found| structure::check(&database.conn, &found, path, &*options.file_system, None));
     if let Err(error) = judged {
         if !tells_of_the_file(&error) {
             return Err(error);
@@ -92,7 +92,7 @@ fn look(path: &Path, options: &Options, checkup: &mut Checkup) -> Result<()> {
     })?;
     if checkup.is_whole() {
         // What opening does not take the time for if the file is large.
-        checkup.refusal = structure::fits(&database.conn, contents.stored).err();
+        checkup.refusal = structure::fits(&database.conn, &contents).err();
     }
     Ok(())
 }
@@ -133,7 +133,7 @@ pub fn salvage(path: &Path, to: &Path, options: &Options) -> Result<Salvaged> {
 fn keep_identity(path: &Path, found: &Contents, lost: &[Range<u64>], options: &Options) -> Result<()> {
     let database = Database::connect(&Location::from(path), Mode::ReadWrite, options)?;
     let made = schema::inspect(&database.conn)?.lineage;
-    database.accept(Mode::ReadWrite)?;
+    database.accept(Mode::ReadWrite, Left::Something)?;
     let failed = |e| sql_error("writing the identity", e);
     database.conn.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
     if let Some(lineage) = found.lineage {

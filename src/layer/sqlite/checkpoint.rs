@@ -34,10 +34,9 @@ impl Whole {
 }
 
 impl Log {
-    /// Watches the log of a database, to be copied when it has more than `limit` bytes.
-    pub(super) fn of(database: &mut Database, limit: u64) -> Result<Self> {
+    /// Watches the log of a database with pages of that size, to be copied when it has more than `limit` bytes.
+    pub(super) fn of(database: &mut Database, page_size: u32, limit: u64) -> Result<Self> {
         let failed = |e| sql_error("watching the log", e);
-        let page_size: u32 = database.conn.query_row("PRAGMA page_size", [], |row| row.get(0)).map_err(failed)?;
         let pages = Arc::new(AtomicU64::new(0));
         let told = Arc::clone(&pages);
         let hook = move |_: &mut rusqlite::hooks::Wal, pages: i32| {

@@ -4,6 +4,7 @@
 //! file is there or the new one. The old file is locked while it is replaced, and its log is folded in first: a log
 //! that outlived its database would be replayed into the next one.
 
+use std::cell::Cell;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,13 +12,13 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use uuid::Uuid;
 
-use super::database::{Database, STATEMENTS, connect_with, sql_error};
+use super::database::{Database, Left, STATEMENTS, connect_with, sql_error};
 use super::schema::{self, Lineage, Meta};
 use super::session::Identities;
-use super::{Existing, Location, MemoryFile, Mode, Options};
+use super::{Existing, Location, MemoryFile, Mode, Options, fresh};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
-use crate::layer::{FileSystem, Found, Parent, Wanted};
+use crate::layer::{FileSystem, Found, Identity, Parent, Wanted};
 
 mod claim;
 
@@ -29,17 +30,24 @@ pub(super) fn create(
     parent: Option<Parent>,
     existing: Existing,
     options: &Options,
-) -> Result<()> {
-    let write = |conn: &Connection| schema::write(conn, meta, &lineage(conn, parent, options)?);
+) -> Result<Identity> {
+    let made = Cell::new(None);
+    let draw = |conn: &Connection| {
+        let lineage = lineage(conn, parent, options)?;
+        made.set(Some(lineage.identity()));
+        Ok(lineage)
+    };
     let files = &*options.file_system;
     match location {
-        Location::Memory(file) => in_memory(file, meta, existing, write),
-        Location::File(path) => in_file(path, existing, options, |draft| {
-            let conn = open_draft(draft, meta, files)?;
-            write(&conn)?;
-            finish_draft(conn, draft, files)
-        })
-        .map_err(|e| e.in_context(format!("creating {}", path.display()))),
+        Location::Memory(file) => in_memory(file, meta, existing, |conn| schema::write(conn, meta, &draw(conn)?))?,
+        Location::File(path) => {
+            in_file(path, existing, options, |draft| write_draft(draft, &fresh::image(meta, draw)?, files))
+                .map_err(|e| e.in_context(format!("creating {}", path.display())))?
+        }
+    }
+    match made.get() {
+        Some(identity) => Ok(identity),
+        None => unreachable!("what has been created has been written"),
     }
 }
 
@@ -149,6 +157,17 @@ fn check_place(path: &Path, existing: Existing, files: &dyn FileSystem) -> Resul
     }
 }
 
+/// Makes a draft of these bytes, durably.
+fn write_draft(draft: &Path, image: &[u8], files: &dyn FileSystem) -> Result<()> {
+    let failed = |e| Error::from_io("writing the new file", e);
+    let (file, _) = files.open(draft, Wanted::Writing).map_err(failed)?;
+    file.write_all_at(image, 0).map_err(failed)?;
+    if planted(Fault::DraftNotSynced) {
+        return Ok(());
+    }
+    file.sync().map_err(|e| Error::from_io("syncing the new file", e))
+}
+
 /// A draft with a transaction open.
 pub(super) fn open_draft(draft: &Path, meta: &Meta, files: &dyn FileSystem) -> Result<Connection> {
     let failed = |e| sql_error("writing the new file", e);
@@ -216,11 +235,11 @@ fn put_over(draft: &Path, path: &Path, existing: Existing, options: &Options) ->
             Err(Error::new(ErrorKind::PermissionDenied, "the old file cannot be written to"))
         }
         Ok(old) => {
-            old.accept(Mode::ReadWrite)?;
+            old.accept(Mode::ReadWrite, Left::Something)?;
             put_over_old(draft, path, old, files)
         }
         // Not a database: there is no lock to take and no log to fold in.
-        Err(error) if matches!(error.kind(), ErrorKind::NotADisk | ErrorKind::Corrupt) => {
+        Err(error) if matches!(error.kind(), ErrorKind::NotADisk | ErrorKind::Corrupt | ErrorKind::TooNew) => {
             remove_if_there(&beside(path, "-shm"), files)?;
             remove_logs(&logs(path, files), path, files).and_then(|()| rename(draft, path, files))
         }

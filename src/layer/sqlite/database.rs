@@ -2,20 +2,22 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::ffi::ErrorCode;
-use rusqlite::limits::Limit;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use super::checkpoint::Whole;
 use super::door::Door;
 use super::gate::{Anchor, Gate};
-use super::{Location, MemoryFile, Mode, Options, journal, moved};
+use super::{Location, MemoryFile, Mode, Options, journal, moved, schema};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
 use crate::layer::{FileSystem, Found};
+
+mod guard;
+
+pub(super) use guard::guard;
 
 /// How many prepared statements a connection keeps: all that there are.
 pub(super) const STATEMENTS: usize = 32;
@@ -26,6 +28,15 @@ pub(super) struct Database {
     home: Option<MemoryFile>,
     /// Through which the file is open, if it is open to be written, and where it is.
     door: Option<Arc<Door>>,
+}
+
+/// What lies in the log of a file that is about to be taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Not a byte, and the file has its log already: who left it so has synced the file.
+    Nothing,
+    /// What a killed process may have left, or nobody has looked.
+    Something,
 }
 
 impl Database {
@@ -67,15 +78,8 @@ impl Database {
         self.door.clone()
     }
 
-    /// The database is a disk layer: work on it may take as long as it takes, and its conditions are kept. SQLite runs
-    /// no query and only harmless functions in those of a stranger.
-    pub(super) fn trust(&mut self) -> Result<()> {
-        self.unbound()?;
-        let kept = self.conn.pragma_update(None, "ignore_check_constraints", false);
-        kept.map_err(|e| sql_error("taking over the file", e))
-    }
-
-    /// Work on it may take as long as it takes.
+    /// The database is a disk layer: work on it may take as long as it takes. Conditions of a stranger are kept; SQLite
+    /// runs no query and only harmless functions in them.
     pub(super) fn unbound(&mut self) -> Result<()> {
         let unbounded = self.conn.progress_handler(0, None::<fn() -> bool>);
         unbounded.map_err(|e| sql_error("taking over the file", e))
@@ -84,20 +88,25 @@ impl Database {
     /// The database is a disk layer and may be changed from now on.
     ///
     /// Says whether all of the log lies in the file then.
-    pub(super) fn accept(&self, mode: Mode) -> Result<Whole> {
+    pub(super) fn accept(&self, mode: Mode, left: Left) -> Result<Whole> {
         if self.home.is_some() || mode == Mode::ReadOnly || self.is_readonly() {
             return Ok(Whole::No);
         }
         let failed = |e| sql_error("taking over the file", e);
         self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(failed)?;
         let journal = if planted(Fault::JournalInMemory) { "MEMORY" } else { "WAL" };
-        self.conn.pragma_update(None, "journal_mode", journal).map_err(failed)?;
+        if left == Left::Something || journal != "WAL" {
+            self.conn.pragma_update(None, "journal_mode", journal).map_err(failed)?;
+        }
         let synchronous = match () {
             () if planted(Fault::SynchronousOff) => "OFF",
             () if planted(Fault::SynchronousNormal) => "NORMAL",
             () => "FULL",
         };
         self.conn.pragma_update(None, "synchronous", synchronous).map_err(failed)?;
+        if left == Left::Nothing {
+            return Ok(Whole::Yes);
+        }
         // A file that had its pages looked at and got its log just now keeps a read transaction until the next
         // statement (SQLite 3.54), and would refuse the checkpoint.
         self.conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(failed)?;
@@ -118,8 +127,11 @@ impl Database {
         limited.map_err(|e| sql_error("limiting the cache", e))
     }
 
-    /// Reads up to so many bytes of the file through a mapping.
+    /// Reads up to so many bytes of the file through a mapping; a new connection reads none.
     pub(super) fn map(&self, bytes: u64) -> Result<()> {
+        if bytes == 0 {
+            return Ok(());
+        }
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         self.conn.pragma_update(None, "mmap_size", bytes).map_err(|e| sql_error("mapping the file", e))
     }
@@ -221,7 +233,7 @@ fn connect_file(path: &Path, mode: Mode, options: &Options) -> Result<(Connectio
         Mode::ReadOnly => (connect_reader(path, files)?, None),
     };
     // The first read takes the lock: shared for a reader, exclusive for the writer.
-    conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(|e| opening(path, e))?;
+    conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(|e| unreadable(&conn, path, e))?;
     if gate.is_none() {
         journal::look_at_log(path, files)?;
     }
@@ -230,6 +242,19 @@ fn connect_file(path: &Path, mode: Mode, options: &Options) -> Result<(Connectio
     match moved::has_moved(&conn) {
         true => Err(Error::new(ErrorKind::Busy, format!("opening {}: it is being replaced", path.display()))),
         false => Ok((conn, gate)),
+    }
+}
+
+/// Why the schema cannot be read. A header that can says more: the file is another program's, or from the future.
+fn unreadable(conn: &Connection, path: &Path, error: rusqlite::Error) -> Error {
+    let error = opening(path, error);
+    match schema::check_header(conn) {
+        Err(told)
+            if error.kind() == ErrorKind::Corrupt && matches!(told.kind(), ErrorKind::NotADisk | ErrorKind::TooNew) =>
+        {
+            told.in_context(format!("opening {}", path.display()))
+        }
+        _ => error,
     }
 }
 
@@ -258,7 +283,7 @@ pub(super) fn connect_reader(path: &Path, files: &dyn FileSystem) -> Result<Conn
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     guard(&mut conn).map_err(failed)?;
     match () {
-        () if needs_shared_memory(&conn) || planted(Fault::ReaderIgnoresLog) => connect_immutable(path, files),
+        () if needs_shared_memory(&conn, path)? || planted(Fault::ReaderIgnoresLog) => connect_immutable(path, files),
         () if has_log(&conn).map_err(failed)? => Ok(conn),
         // A reader without a log would let go of its lock after each read.
         () => conn.pragma_update(None, "locking_mode", "EXCLUSIVE").map(|()| conn).map_err(failed),
@@ -268,56 +293,15 @@ pub(super) fn connect_reader(path: &Path, files: &dyn FileSystem) -> Result<Conn
 /// A connection is used by one thread at a time, and says all that it knows of a failure.
 pub(super) const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_NO_MUTEX.union(OpenFlags::SQLITE_OPEN_EXRESCODE);
 
-/// SQLite's advice for files from strangers (sqlite.org/security.html), and no waiting for locks.
-pub(super) fn guard(conn: &mut Connection) -> rusqlite::Result<()> {
-    conn.busy_timeout(Duration::ZERO)?;
-    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !planted(Fault::RefusedOpenCheckpoints))?;
-    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
-    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
-    // Actions of foreign keys would change one table when another is changed.
-    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
-    for (limit, value) in LIMITS {
-        conn.set_limit(limit, value)?;
-    }
-    let mut steps = 0;
-    let is_too_long = move || {
-        steps += 1;
-        steps > MOST_STEPS / STEPS
-    };
-    conn.progress_handler(STEPS, Some(is_too_long))?;
-    // Else looking at the pages would ask each row.
-    conn.pragma_update(None, "ignore_check_constraints", true)?;
-    conn.pragma_update(None, "cell_size_check", true)?;
-    conn.pragma_update(None, "mmap_size", 0)
-}
-
-/// What our own statements and tables need, and not much more.
-const LIMITS: [(Limit, i32); 11] = [
-    (Limit::SQLITE_LIMIT_LENGTH, 1 << 20),
-    (Limit::SQLITE_LIMIT_SQL_LENGTH, 10_000),
-    (Limit::SQLITE_LIMIT_COLUMN, 100),
-    (Limit::SQLITE_LIMIT_EXPR_DEPTH, 20),
-    (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 3),
-    (Limit::SQLITE_LIMIT_VDBE_OP, 25_000),
-    (Limit::SQLITE_LIMIT_FUNCTION_ARG, 8),
-    (Limit::SQLITE_LIMIT_ATTACHED, 0),
-    (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1),
-    (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
-    (Limit::SQLITE_LIMIT_SCHEMA, 200),
-];
-
-/// How many steps of SQLite's virtual machine opening may take: some tenths of a second.
-const MOST_STEPS: i32 = 10_000_000;
-/// They are counted by so many.
-const STEPS: i32 = 1000;
-
 /// Whether a reader fails because it cannot make the `-shm` file, as on read-only media.
-fn needs_shared_memory(conn: &Connection) -> bool {
+fn needs_shared_memory(conn: &Connection, path: &Path) -> Result<bool> {
     match conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())) {
-        Err(rusqlite::Error::SqliteFailure(e, _)) => matches!(e.code, ErrorCode::CannotOpen | ErrorCode::ReadOnly),
-        _ => false,
+        Ok(()) => Ok(false),
+        Err(rusqlite::Error::SqliteFailure(e, _)) if matches!(e.code, ErrorCode::CannotOpen | ErrorCode::ReadOnly) => {
+            Ok(true)
+        }
+        // A second look may not see it.
+        Err(error) => Err(unreadable(conn, path, error)),
     }
 }
 

@@ -63,7 +63,6 @@ impl Door {
             }
         };
         conn.progress_handler(0, None::<fn() -> bool>).map_err(failed)?;
-        conn.pragma_update(None, "ignore_check_constraints", false).map_err(failed)?;
         conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(failed)?;
         // Else it may have another file that has the name by now.
         match moved::has_moved(&conn) {

@@ -130,8 +130,7 @@ fn judge(path: &Path, files: &dyn FileSystem) -> Result<()> {
     conn = Connection::open_in_memory().map_err(failed)?;
     conn.deserialize_read_exact(MAIN_DB, &image[..], image.len(), true).map_err(failed)?;
     guard(&mut conn).map_err(failed)?;
-    let stored = schema::inspect(&conn)?.stored;
-    structure::check_alone(&conn, stored, len)
+    structure::check_alone(&conn, &schema::inspect(&conn)?, len)
 }
 
 /// The length of a file in bytes; what is not there has none. A drive that does not answer is not an empty file.

@@ -1,6 +1,7 @@
 //! The tables of a dbhd: what they are, and whether a file has just these.
 
-use rusqlite::{Connection, OptionalExtension, ToSql};
+use rusqlite::types::FromSql;
+use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -11,6 +12,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
 use crate::geometry::Geometry;
 use crate::layer::{Identity, Parent};
+
+mod write;
+
+pub(super) use write::{make_tables, protect, write, write_lineage, write_rows};
 
 /// The largest JSON row that is looked at, in bytes.
 const JSON_LIMIT: i64 = 64 * 1024;
@@ -62,6 +67,11 @@ impl Meta {
         if self.clusters.is_some() { Format::One } else { Format::Original }
     }
 
+    /// Its format, and the size of its pages if it has a say in that.
+    pub(super) fn shape(&self) -> (Format, Option<u32>) {
+        (self.format(), self.clusters.map(|sizes| sizes.block_size))
+    }
+
     /// Its number and size of sectors.
     pub(super) fn geometry(&self) -> Result<Geometry> {
         Geometry::new(self.sector_count, self.sector_size)
@@ -105,7 +115,21 @@ pub(super) struct Contents {
     pub(super) stored: Stored,
     pub(super) logically_read_only: bool,
     pub(super) lineage: Option<Lineage>,
-    pub(super) has_identity_table: bool,
+    pub(super) tables: Tables,
+    /// Bytes of a page.
+    pub(super) page_size: u32,
+    /// Whether there may be zeroed clusters.
+    pub(super) has_zeros: bool,
+}
+
+/// The tables of a file.
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    /// Where those with sectors begin.
+    pub(super) roots: Vec<(&'static str, u32)>,
+    pub(super) has_identity: bool,
+    /// Their texts are not ours, and may have conditions.
+    pub(super) are_foreign: bool,
 }
 
 /// Judges a file by its header, its tables and its metadata (rule 19).
@@ -115,9 +139,9 @@ pub(super) struct Contents {
 /// `NotADisk`, `TooNew`, `Corrupt`.
 pub(super) fn inspect(conn: &Connection) -> Result<Contents> {
     let format = check_header(conn)?;
-    let has_identity_table = check_tables(conn, format)?;
-    let contents = read(conn, format, has_identity_table, Rows::Only)?;
-    check_range(conn, &contents)?;
+    let tables = check_tables(conn, format)?;
+    let mut contents = read(conn, format, tables, Rows::Only)?;
+    contents.has_zeros = check_range(conn, &contents)?;
     Ok(contents)
 }
 
@@ -139,7 +163,8 @@ pub(super) fn salvageable(conn: &Connection) -> Result<Contents> {
         (Err(_), Err(error)) => return Err(error),
     };
     let has_identity = check_columns(conn, &format.tables().1[1]).is_ok();
-    read(conn, format, has_identity, Rows::First).or_else(|_| read(conn, format, false, Rows::First))
+    let tables = |has_identity| Tables { roots: Vec::new(), has_identity, are_foreign: true };
+    read(conn, format, tables(has_identity), Rows::First).or_else(|_| read(conn, format, tables(false), Rows::First))
 }
 
 /// Which rows of metadata there may be.
@@ -149,29 +174,33 @@ enum Rows {
     First,
 }
 
-fn read(conn: &Connection, format: Format, has_identity_table: bool, rows: Rows) -> Result<Contents> {
+fn read(conn: &Connection, format: Format, tables: Tables, rows: Rows) -> Result<Contents> {
     let meta: Meta = json_row(conn, "SELECT octet_length(metadata), metadata FROM meta LIMIT 2", "meta", rows)?
         .ok_or_else(|| corrupt("table meta has no row"))?;
     let geometry = Geometry::new(meta.sector_count, meta.sector_size).map_err(|e| corrupt("its size").because(e))?;
     let stored = meta.stored_in(geometry, format)?;
-    let lineage = match has_identity_table {
+    let page_size = number(conn, "PRAGMA page_size")?;
+    let lineage = match tables.has_identity {
         true => json_row(conn, "SELECT octet_length(identity), identity FROM identity LIMIT 2", "identity", rows)?,
         false => None,
     };
-    Ok(Contents { geometry, stored, logically_read_only: meta.logically_read_only, lineage, has_identity_table })
+    Ok(Contents {
+        geometry,
+        stored,
+        logically_read_only: meta.logically_read_only,
+        lineage,
+        tables,
+        page_size,
+        has_zeros: true,
+    })
 }
 
 pub(super) fn corrupt(what: &str) -> Error {
     Error::new(ErrorKind::Corrupt, format!("the disk layer is damaged: {what}"))
 }
 
-fn check_header(conn: &Connection) -> Result<Format> {
-    let pragma = |name| {
-        conn.prepare_cached(name)
-            .and_then(|mut pragma| pragma.query_row([], |row| row.get::<_, i32>(0)))
-            .map_err(|e| sql_error("reading the file header", e))
-    };
-    match (pragma("PRAGMA application_id")?, pragma("PRAGMA user_version")?) {
+pub(super) fn check_header(conn: &Connection) -> Result<Format> {
+    match (number(conn, "PRAGMA application_id")?, number(conn, "PRAGMA user_version")?) {
         (0, _) => Ok(Format::Original),
         (APPLICATION_ID, version) => match Format::of_version(version) {
             Some(format) => Ok(format),
@@ -189,38 +218,49 @@ fn check_header(conn: &Connection) -> Result<Format> {
     }
 }
 
-/// Refuses a file whose tables are not those of its format; whether it has the one that it may lack, `identity`.
-fn check_tables(conn: &Connection, format: Format) -> Result<bool> {
+fn number<T: FromSql>(conn: &Connection, pragma: &str) -> Result<T> {
+    let number = conn.prepare_cached(pragma).and_then(|mut pragma| pragma.query_row([], |row| row.get(0)));
+    number.map_err(|e| sql_error("reading the file header", e))
+}
+
+/// Refuses a file whose tables are not those of its format.
+fn check_tables(conn: &Connection, format: Format) -> Result<Tables> {
     let failed = |e| sql_error("reading the schema", e);
     let mut statement = conn.prepare_cached("SELECT type, name, sql, rootpage FROM sqlite_schema").map_err(failed)?;
     let mut rows = statement.query([]).map_err(failed)?;
-    let mut found = Vec::new();
+    let mut tables = Tables::default();
     let mut strangers = Vec::new();
     while let Some(row) = rows.next().map_err(failed)? {
         let kind: String = row.get(0).map_err(failed)?;
         let name: String = row.get(1).map_err(failed)?;
         let sql: Option<String> = row.get(2).map_err(failed)?;
         // A virtual table has no pages, and asking it for its columns would run its module.
-        let has_pages = row.get::<_, Option<i64>>(3).map_err(failed)?.is_some_and(|root| root > 1);
-        let ours = |table: &&Table| table.name == name && kind == "table" && has_pages;
+        let root = row.get::<_, Option<i64>>(3).map_err(failed)?.and_then(|root| u32::try_from(root).ok());
+        let root = root.filter(|&root| root > 1);
+        let ours = |table: &&Table| table.name == name && kind == "table" && root.is_some();
         let (sectors, common) = format.tables();
         let Some(table) = sectors.iter().chain(common).find(ours) else {
             strangers.push(format!("{kind} {name}"));
             continue;
         };
         // Our own text has our own columns; any other is judged by what it makes.
-        if sql.as_deref() != Some(table.sql) && !planted(Fault::ColumnsUnchecked) {
-            check_columns(conn, table)?;
+        if sql.as_deref() != Some(table.sql) {
+            tables.are_foreign = true;
+            if !planted(Fault::ColumnsUnchecked) {
+                check_columns(conn, table)?;
+            }
         }
-        found.push(table.name);
+        tables.roots.extend(root.map(|root| (table.name, root)));
     }
     let (sectors, common) = format.tables();
-    let is_disk = sectors.iter().chain(&common[..1]).all(|table| found.contains(&table.name));
+    let has = |table: &Table| tables.roots.iter().any(|(name, _)| *name == table.name);
+    let is_disk = sectors.iter().chain(&common[..1]).all(has);
+    tables.has_identity = has(&common[1]);
     match (is_disk, strangers.first()) {
         (true, Some(stranger)) if !planted(Fault::StrangersAllowed) => {
             Err(corrupt(&format!("{stranger} does not belong there")))
         }
-        (true, _) => Ok(found.contains(&common[1].name)),
+        (true, _) => Ok(tables),
         (false, _) => Err(Error::new(ErrorKind::NotADisk, "a database without the tables of a disk layer")),
     }
 }
@@ -277,10 +317,16 @@ fn json_row<T: for<'a> Deserialize<'a>>(conn: &Connection, sql: &str, table: &st
     }
 }
 
-fn check_range(conn: &Connection, contents: &Contents) -> Result<()> {
+/// Refuses a file with sectors that its size has no room for; whether it has zeroed clusters.
+fn check_range(conn: &Connection, contents: &Contents) -> Result<bool> {
     let failed = |e| sql_error("reading the sectors", e);
-    let ends = |sql| {
-        let ends = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?));
+    let ends = |sql, tables: std::ops::Range<usize>| {
+        let end = |row: &rusqlite::Row<'_>, at| row.get::<_, Option<i64>>(at);
+        let ends = |row: &rusqlite::Row<'_>| {
+            tables
+                .map(|table| Ok((end(row, 2 * table)?, end(row, 2 * table + 1)?)))
+                .collect::<rusqlite::Result<Vec<_>>>()
+        };
         conn.prepare_cached(sql).and_then(|mut ends_of| ends_of.query_row([], ends)).map_err(failed)
     };
     let within = |what: &str, ends: (Option<i64>, Option<i64>), count: u64| match ends {
@@ -294,73 +340,17 @@ fn check_range(conn: &Connection, contents: &Contents) -> Result<()> {
     match &contents.stored {
         Stored::Rows => {
             let sql = "SELECT (SELECT min(sector) FROM sectors), (SELECT max(sector) FROM sectors)";
-            within("sector", ends(sql)?, contents.geometry.sector_count())
+            within("sector", ends(sql, 0..1)?[0], contents.geometry.sector_count())?;
+            Ok(false)
         }
         Stored::Clusters(shape) => {
-            let sql = "SELECT (SELECT min(cluster) FROM clusters), (SELECT max(cluster) FROM clusters)";
-            within("cluster", ends(sql)?, shape.clusters())?;
-            let sql = "SELECT (SELECT start FROM zeros ORDER BY start LIMIT 1), \
+            let sql = "SELECT (SELECT min(cluster) FROM clusters), (SELECT max(cluster) FROM clusters), \
+                       (SELECT start FROM zeros ORDER BY start LIMIT 1), \
                        (SELECT stop - 1 FROM zeros ORDER BY start DESC LIMIT 1)";
-            within("zeroed cluster", ends(sql)?, shape.clusters())
+            let ends = ends(sql, 0..2)?;
+            within("cluster", ends[0], shape.clusters())?;
+            within("zeroed cluster", ends[1], shape.clusters())?;
+            Ok(ends[1] != (None, None))
         }
     }
-}
-
-/// Makes the tables in place of whatever is there; the caller has a transaction open.
-pub(super) fn write(conn: &Connection, meta: &Meta, lineage: &Lineage) -> Result<()> {
-    let failed = |e| sql_error("writing the tables", e);
-    let run = |sql: &str, params: &[&dyn ToSql]| conn.prepare_cached(sql)?.execute(params);
-    let format = meta.format();
-    let (sectors, common) = format.tables();
-    if is_ours(conn, format).map_err(failed)? {
-        // The same tables: emptying them keeps every prepared statement valid.
-        for table in sectors.iter().chain(common) {
-            run(&format!("DELETE FROM {}", table.name), &[]).map_err(failed)?;
-        }
-    } else {
-        let drop_old = "SELECT coalesce(group_concat(format('DROP %s %w', type, name), ';'), '') FROM sqlite_schema";
-        let drop_old: String = conn.query_row(drop_old, [], |row| row.get(0)).map_err(failed)?;
-        let tables: Vec<&str> = sectors.iter().chain(common).map(|table| table.sql).collect();
-        let header = format!("PRAGMA application_id={APPLICATION_ID};PRAGMA user_version={}", format.version());
-        conn.execute_batch(&format!("{drop_old};{};{header}", tables.join(";"))).map_err(failed)?;
-    }
-    run("INSERT INTO meta VALUES (?1)", &[&to_json(meta)?]).map_err(failed)?;
-    run("INSERT INTO identity VALUES (?1)", &[&to_json(lineage)?]).map(drop).map_err(failed)
-}
-
-/// Whether the database has just the tables that [`write`] makes.
-fn is_ours(conn: &Connection, format: Format) -> rusqlite::Result<bool> {
-    let (sectors, common) = format.tables();
-    let mut statement = conn.prepare_cached("SELECT sql FROM sqlite_schema")?;
-    let mut rows = statement.query([])?;
-    let mut count = 0;
-    while let Some(row) = rows.next()? {
-        let sql: Option<&str> = row.get_ref(0)?.as_str_or_null()?;
-        if !sectors.iter().chain(common).any(|table| Some(table.sql) == sql) {
-            return Ok(false);
-        }
-        count += 1;
-    }
-    Ok(count == sectors.len() + common.len())
-}
-
-/// Replaces the row of `identity`; the caller has a transaction open.
-pub(super) fn write_lineage(conn: &Connection, lineage: &Lineage) -> Result<()> {
-    let failed = |e| sql_error("writing the identity", e);
-    let mut update = conn.prepare_cached("UPDATE identity SET identity = ?1").map_err(failed)?;
-    let json = to_json(lineage)?;
-    match update.execute([&json]).map_err(failed)? {
-        0 => conn.execute("INSERT INTO identity VALUES (?1)", [&json]).map(drop).map_err(failed),
-        _ => Ok(()),
-    }
-}
-
-/// Says of a layer that it is logically read only; the caller has a transaction open.
-pub(super) fn protect(conn: &Connection) -> Result<()> {
-    let sql = "UPDATE meta SET metadata = json_set(metadata, '$.logically_read_only', json('true'))";
-    conn.execute(sql, []).map(drop).map_err(|e| sql_error("writing the metadata", e))
-}
-
-fn to_json(value: &impl Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(|e| Error::new(ErrorKind::Io, "writing JSON").because(e))
 }

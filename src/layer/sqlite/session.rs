@@ -9,7 +9,7 @@ use super::checkpoint::{Log, Whole};
 use super::database::{Database, sql_error};
 use super::layout::{Change, Layout, Undo};
 use super::readers::Readers;
-use super::schema::{self, Lineage};
+use super::schema::Lineage;
 use super::shortcut::Shortcut;
 use super::{Location, Mode, Options, space, structure};
 use crate::error::{ErrorKind, Result};
@@ -18,6 +18,7 @@ use crate::geometry::Geometry;
 use crate::layer::{Access, Below, Identity, Parent, SectorMarker};
 
 mod generation;
+mod taking;
 
 use generation::Generation;
 pub(super) use generation::Identities;
@@ -42,12 +43,13 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn open(location: &Location, mode: Mode, options: &Options) -> Result<Self> {
+    /// `made` is the identity of the layer if it has just been made.
+    pub(super) fn open(location: &Location, mode: Mode, options: &Options, made: Option<Identity>) -> Result<Self> {
         let mut database = Database::connect(location, mode, options)?;
-        match Self::take_over(&mut database, location, mode, options) {
+        match Self::take_over(&mut database, location, mode, options, made) {
             Ok((contents, access, whole)) => Ok(Self {
-                log: Log::of(&mut database, options.log_limit)?,
-                shortcut: Shortcut::around(&database, contents.stored, whole, options.mapped_bytes).map(Arc::new),
+                log: Log::of(&mut database, contents.page_size, options.log_limit)?,
+                shortcut: Shortcut::around(&database, &contents, whole, options.mapped_bytes).map(Arc::new),
                 readers: database
                     .door()
                     .map(|door| Arc::new(Readers::through(door, contents.stored, contents.geometry))),
@@ -55,7 +57,7 @@ impl Session {
                 geometry: contents.geometry,
                 access,
                 lineage: contents.lineage,
-                has_identity_table: contents.has_identity_table,
+                has_identity_table: contents.tables.has_identity,
                 generation: Generation::AsFound,
                 identities: Identities::of(options),
                 dirty_limit: options.dirty_limit,
@@ -70,28 +72,6 @@ impl Session {
                 Err(error.in_context(format!("opening {location}")))
             }
         }
-    }
-
-    fn take_over(
-        database: &mut Database,
-        location: &Location,
-        mode: Mode,
-        options: &Options,
-    ) -> Result<(schema::Contents, Access, Whole)> {
-        let contents = schema::inspect(&database.conn)?;
-        if let Location::File(path) = location {
-            structure::check(&database.conn, contents.stored, path, &*options.file_system)?;
-            database.trust()?;
-            database.limit_cache(options.cache_bytes)?;
-            database.map(options.mapped_bytes)?;
-        }
-        let whole = database.accept(mode)?;
-        let access = match contents.logically_read_only {
-            _ if mode == Mode::ReadOnly || database.is_readonly() => Access::ReadOnly,
-            true => Access::LogicallyReadOnly,
-            false => Access::ReadWrite,
-        };
-        Ok((contents, access, whole))
     }
 
     /// The ways around this session.

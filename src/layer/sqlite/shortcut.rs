@@ -16,13 +16,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rusqlite::Connection;
-
 use super::checkpoint::Whole;
 use super::clusters::{Shape, TAIL};
 use super::database::Database;
 use super::format::Stored;
 use super::gate::{Anchor, LONGEST};
+use super::schema::{Contents, Tables};
 use crate::fault::{Fault, planted};
 use crate::layer::SectorMarker;
 use crate::sync::RwLock;
@@ -99,18 +98,18 @@ impl Touched {
 impl Shortcut {
     /// A shortcut around a database whose log has just been copied, whole or not: for a file that is open to be written and
     /// has clusters.
-    pub(super) fn around(database: &Database, stored: Stored, whole: Whole, mapped_bytes: u64) -> Option<Self> {
-        let Stored::Clusters(shape) = stored else { return None };
+    pub(super) fn around(database: &Database, found: &Contents, whole: Whole, mapped_bytes: u64) -> Option<Self> {
+        let Stored::Clusters(shape) = found.stored else { return None };
         let file = database.file()?;
         if mapped_bytes > 0 {
             file.map(mapped_bytes);
         }
-        Self::over(file, &database.conn, shape, whole)
+        Self::over(file, &found.tables, shape, whole)
     }
 
     /// None if the pages of the file are not as it wants them.
-    fn over(file: Arc<Anchor>, conn: &Connection, shape: Shape, whole: Whole) -> Option<Self> {
-        let trees = Trees::of(conn, &shape, &file)?;
+    fn over(file: Arc<Anchor>, tables: &Tables, shape: Shape, whole: Whole) -> Option<Self> {
+        let trees = Trees::of(tables, &shape, &file)?;
         let is_settled = whole == Whole::Yes;
         let touched = if is_settled { Touched::none() } else { Touched::All };
         let state = State { file: Some(file), is_settled, touched, pending: Touched::none() };

@@ -10,9 +10,10 @@ use rusqlite::{Connection, ffi};
 
 use super::database::sql_error;
 use super::format::Stored;
+use super::header::Header;
 use super::journal;
 use super::log::Committed;
-use super::schema::corrupt;
+use super::schema::{Contents, corrupt};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
 use crate::layer::FileSystem;
@@ -25,30 +26,44 @@ pub(super) const LOOKED_AT: u64 = 8 << 20;
 /// # Errors
 ///
 /// `Corrupt`, with what SQLite says of the first misfit.
-pub(super) fn check(conn: &Connection, stored: Stored, path: &Path, files: &dyn FileSystem) -> Result<()> {
+pub(super) fn check(
+    conn: &Connection,
+    found: &Contents,
+    path: &Path,
+    files: &dyn FileSystem,
+    header: Option<Header>,
+) -> Result<()> {
     let len = journal::len_of(path, files)?;
-    check_with(conn, stored, len, &Committed::read(&journal::beside(path, "-wal", files), files)?)
+    if header.is_some_and(|header| header.has_encoding()) {
+        return check_with(conn, found, len, &Committed::default());
+    }
+    read_again(conn)?;
+    check_with(conn, found, len, &Committed::read(&journal::beside(path, "-wal", files), files)?)
 }
 
 /// The same for a file of `len` bytes without a log.
-pub(super) fn check_alone(conn: &Connection, stored: Stored, len: u64) -> Result<()> {
-    check_with(conn, stored, len, &Committed::default())
+pub(super) fn check_alone(conn: &Connection, found: &Contents, len: u64) -> Result<()> {
+    read_again(conn)?;
+    check_with(conn, found, len, &Committed::default())
 }
 
-fn check_with(conn: &Connection, stored: Stored, len: u64, log: &Committed) -> Result<()> {
-    // An encoding that is none is taken for UTF-8 at first, and refused when the schema is read again, which would be too
-    // late.
+/// An encoding that is none is taken for UTF-8 at first, and refused when the schema is read again, which would be too
+/// late.
+fn read_again(conn: &Connection) -> Result<()> {
     conn.execute_batch("PRAGMA writable_schema=RESET; SELECT count(*) FROM sqlite_schema")
-        .map_err(|e| sql_error("reading the schema again", e))?;
+        .map_err(|e| sql_error("reading the schema again", e))
+}
+
+fn check_with(conn: &Connection, found: &Contents, len: u64, log: &Committed) -> Result<()> {
     let number = |sql| {
         let found = conn.prepare_cached(sql).and_then(|mut s| s.query_row([], |row| row.get::<_, i64>(0)));
         found.map(|number| number as u64).map_err(|e| sql_error("looking at the pages", e))
     };
-    let (pages, page_size) = (number("PRAGMA page_count")?, number("PRAGMA page_size")?.max(1));
+    let (pages, page_size) = (number("PRAGMA page_count")?, u64::from(found.page_size.max(1)));
     check_length(pages, len / page_size, log)?;
     match pages.saturating_mul(page_size) > LOOKED_AT || planted(Fault::StructureUnchecked) {
         true => Ok(()),
-        false => fits(conn, stored),
+        false => fits(conn, found),
     }
 }
 
@@ -70,7 +85,21 @@ fn check_length(pages: u64, there: u64, log: &Committed) -> Result<()> {
 }
 
 /// Asks SQLite to look at every page.
-pub(super) fn fits(conn: &Connection, stored: Stored) -> Result<()> {
+pub(super) fn fits(conn: &Connection, found: &Contents) -> Result<()> {
+    if !found.tables.are_foreign {
+        return fit(conn, found);
+    }
+    // Else each row would be asked for what a stranger wants of it.
+    let ask = |ignored| {
+        let asked = conn.pragma_update(None, "ignore_check_constraints", ignored);
+        asked.map_err(|e| sql_error("looking at the pages", e))
+    };
+    ask(true)?;
+    let result = fit(conn, found);
+    result.and(ask(false))
+}
+
+fn fit(conn: &Connection, found: &Contents) -> Result<()> {
     let look = || -> Result<String> {
         let check = conn.prepare_cached("PRAGMA quick_check(1)");
         let found = check.and_then(|mut check| check.query_row([], |row| row.get(0)));
@@ -89,9 +118,9 @@ pub(super) fn fits(conn: &Connection, stored: Stored) -> Result<()> {
         }
     }
     match misfit.as_str() {
-        "ok" => match stored {
+        "ok" => match found.stored {
             Stored::Rows => records(conn),
-            Stored::Clusters(_) => clusters(conn),
+            Stored::Clusters(_) => clusters(conn, found.has_zeros),
         },
         misfit => Err(told(misfit)),
     }
@@ -125,11 +154,14 @@ fn records(conn: &Connection) -> Result<()> {
 
 /// Whether the rows of format 1 have values of their types, and no cluster is told of twice. What a row says of its
 /// sectors is judged when it is read.
-fn clusters(conn: &Connection) -> Result<()> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM clusters WHERE typeof(data) <> 'blob') \
+fn clusters(conn: &Connection, has_zeros: bool) -> Result<()> {
+    // Without extents there is less to ask, which takes SQLite long to prepare.
+    let of_rows = "SELECT EXISTS (SELECT 1 FROM clusters WHERE typeof(data) <> 'blob')";
+    let of_both = "SELECT EXISTS (SELECT 1 FROM clusters WHERE typeof(data) <> 'blob') \
                OR EXISTS (SELECT 1 FROM zeros WHERE typeof(stop) <> 'integer' OR stop <= start \
                OR stop >= (SELECT min(later.start) FROM zeros AS later WHERE later.start > zeros.start)) \
                OR EXISTS (SELECT 1 FROM zeros JOIN clusters ON cluster >= start AND cluster < stop)";
+    let sql = if has_zeros { of_both } else { of_rows };
     let misfit = conn.prepare_cached(sql).and_then(|mut s| s.query_row([], |row| row.get::<_, bool>(0)));
     match misfit.map_err(|e| sql_error("looking at the rows", e))? {
         true => Err(corrupt("its clusters contradict one another")),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::super::database::Database;
+use super::super::database::{Database, Left};
 use super::super::{Existing, Format, FormatParams, Location, Mode, Options, SqliteDiskLayer};
 use crate::error::ErrorKind;
 use crate::layer::LayerIo;
@@ -30,8 +30,8 @@ fn made(directory: &TempDir) -> PathBuf {
 fn opened(path: &Path, gather: u64) -> Database {
     let options = Options { gather, ..Options::default() };
     let mut database = Database::connect(&Location::from(path), Mode::ReadWrite, &options).unwrap();
-    database.trust().unwrap();
-    database.accept(Mode::ReadWrite).unwrap();
+    database.unbound().unwrap();
+    database.accept(Mode::ReadWrite, Left::Something).unwrap();
     database
 }
 

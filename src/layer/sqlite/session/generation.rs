@@ -37,7 +37,8 @@ impl Identities {
         match self {
             Self::Given(draw) => Ok(draw()),
             Self::Random => conn
-                .query_row("SELECT randomblob(16)", [], |row| row.get(0))
+                .prepare_cached("SELECT randomblob(16)")
+                .and_then(|mut draw| draw.query_row([], |row| row.get(0)))
                 .map(u128::from_ne_bytes)
                 .map_err(|e| sql_error("drawing an identity", e)),
         }

@@ -2,11 +2,10 @@
 //!
 //! Everything is checked as it is read; `None` means that something is not as it should be, and nothing more.
 
-use rusqlite::Connection;
-
 use super::place::Place;
 use crate::layer::sqlite::clusters::{BLOCKS, Head, LEN, Shape};
 use crate::layer::sqlite::gate::Anchor;
+use crate::layer::sqlite::schema::Tables;
 
 /// Deeper trees than that have more pages than SQLite allows.
 const DEEPEST: u32 = 20;
@@ -32,10 +31,8 @@ struct Row {
 
 impl Trees {
     /// None if pages are not as long as blocks, or have room for something else.
-    pub(super) fn of(conn: &Connection, shape: &Shape, file: &Anchor) -> Option<Self> {
-        let root = |name: &str| {
-            conn.query_row("SELECT rootpage FROM sqlite_schema WHERE name = ?1", [name], |row| row.get(0)).ok()
-        };
+    pub(super) fn of(tables: &Tables, shape: &Shape, file: &Anchor) -> Option<Self> {
+        let root = |name: &str| tables.roots.iter().find(|(table, _)| *table == name).map(|(_, root)| *root);
         let mut header = [0; 24];
         let is_read = file.read(&mut header, 0);
         let page_size = usize::from(u16::from_be_bytes([header[16], header[17]]));

@@ -1,0 +1,43 @@
+//! From a file that is open to a layer that may be changed: it is judged first, and nothing is touched before.
+
+use super::Session;
+use crate::error::Result;
+use crate::layer::sqlite::checkpoint::Whole;
+use crate::layer::sqlite::database::{Database, Left};
+use crate::layer::sqlite::header::Header;
+use crate::layer::sqlite::schema::{self, Contents};
+use crate::layer::sqlite::{Location, Mode, Options, structure};
+use crate::layer::{Access, Identity};
+
+impl Session {
+    /// `made` is the identity of the layer if it has just been made. Says whether all of the log lies in the file.
+    pub(super) fn take_over(
+        database: &mut Database,
+        location: &Location,
+        mode: Mode,
+        options: &Options,
+        made: Option<Identity>,
+    ) -> Result<(Contents, Access, Whole)> {
+        let contents = schema::inspect(&database.conn)?;
+        let mut left = Left::Something;
+        if let Location::File(path) = location {
+            let files = &*options.file_system;
+            let header = Header::of(database, path, files)?;
+            // What has just been made, and is that still, has pages that fit together.
+            if made.is_none() || contents.lineage.map(|lineage| lineage.identity()) != made {
+                structure::check(&database.conn, &contents, path, files, header)?;
+            }
+            left = Header::left(header);
+            database.unbound()?;
+            database.limit_cache(options.cache_bytes)?;
+            database.map(options.mapped_bytes)?;
+        }
+        let whole = database.accept(mode, left)?;
+        let access = match contents.logically_read_only {
+            _ if mode == Mode::ReadOnly || database.is_readonly() => Access::ReadOnly,
+            true => Access::LogicallyReadOnly,
+            false => Access::ReadWrite,
+        };
+        Ok((contents, access, whole))
+    }
+}
