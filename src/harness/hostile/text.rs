@@ -101,6 +101,10 @@ fn recipe(line: &str) -> Option<Recipe> {
         }
         _ => (Format::Original, Recipe::PAGE_SIZE, rest),
     };
+    // The pages of the original's files have one size.
+    if format == Format::Original && page_size != Recipe::PAGE_SIZE {
+        return None;
+    }
     let kind = match rest {
         [] => Kind::Whole,
         ["child"] => Kind::Child,

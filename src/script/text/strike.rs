@@ -97,26 +97,25 @@ impl Words<'_> {
     }
 
     fn lost(&mut self) -> Result<Lost> {
+        const EXPECTED: &str = "`none`, `all`, `some SEED`, or the numbers of units";
         let mut ahead = self.words.clone();
-        match ahead.next() {
-            Some("none") => self.words = ahead,
-            Some("all") => {
-                self.words = ahead;
-                return Ok(Lost::Everything);
-            }
+        let lost = match ahead.next() {
+            Some("none") => Lost::Nothing,
+            Some("all") => Lost::Everything,
             Some("some") => {
                 self.words = ahead;
                 return Ok(Lost::Some(self.number("a seed")?));
             }
+            Some("then") | None => return Err(self.wrong(EXPECTED)),
             Some(_) => {
                 let mut units = Vec::new();
                 while self.words.clone().next().is_some_and(|word| word != "then") {
-                    units.push(self.number("`none`, `all`, `some SEED`, or the numbers of units")?);
+                    units.push(self.number(EXPECTED)?);
                 }
                 return Ok(Lost::These(units));
             }
-            None => return Err(self.wrong("`none`, `all`, `some SEED`, or the numbers of units")),
-        }
-        Ok(Lost::Nothing)
+        };
+        self.words = ahead;
+        Ok(lost)
     }
 }
