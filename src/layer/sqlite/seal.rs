@@ -237,5 +237,12 @@ mod tests {
         assert_eq!(write(&mut sealer, 32 + 2 * 536, 1, 5), Some((32 + 3 * 536, seal(&frames, [7; 8]))));
         sealer.sealed();
         assert_eq!(sealer.seal(), None);
+        // Of three frames two are undone, and the first is written again and commits: what lies behind is not its own.
+        sealer.forget();
+        for at in [32, 32 + 536, 32 + 2 * 536] {
+            assert_eq!(write(&mut sealer, at, 0, 6), None);
+        }
+        let frames = [Frame::of(&head(1), &[7; 512])];
+        assert_eq!(write(&mut sealer, 32, 1, 7), Some((32 + 536, seal(&frames, [7; 8]))));
     }
 }
