@@ -3,10 +3,9 @@
 //! SQLite reads a page of the log at a time, by the order of the pages in the file. Where that is also their order in
 //! the log, one long read serves many; where it is not, reading ahead would only cost.
 
+use super::super::log::FRAME_HEAD;
 use super::below::LONGEST;
 
-/// SQLite's head of a frame, which lies between two pages.
-const FRAME_HEAD: u64 = 24;
 /// The first read ahead; each that was of use is followed by one twice as long.
 const SHORTEST: usize = 16 << 10;
 
@@ -40,7 +39,8 @@ impl Ahead {
         mut down: impl FnMut(&mut [u8], u64) -> Result<(), E>,
     ) -> Result<(), E> {
         let follows = offset == self.next;
-        self.next = offset.saturating_add(buf.len() as u64 + FRAME_HEAD);
+        // The head of a frame lies between two pages.
+        self.next = offset.saturating_add((buf.len() + FRAME_HEAD) as u64);
         if self.serve(buf, offset) {
             return Ok(());
         }
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn reads_that_follow_one_another_become_few() {
-        let frame = 4096 + FRAME_HEAD as usize;
+        let frame = 4096 + FRAME_HEAD;
         let file: Vec<u8> = (0..1000 * frame).map(|at| (at / 7) as u8).collect();
         let (mut ahead, mut reads) = (Ahead::default(), Vec::new());
         ahead.begin(file.len() as u64);
