@@ -13,6 +13,7 @@ use rusqlite::{Connection, OpenFlags};
 use uuid::Uuid;
 
 use super::database::{Database, Left, STATEMENTS, connect_with, sql_error};
+use super::journal::suffixed;
 use super::schema::{self, Lineage, Meta};
 use super::session::Identities;
 use super::{Existing, Location, MemoryFile, Mode, Options, fresh};
@@ -297,7 +298,5 @@ fn remove_if_there(path: &Path, files: &dyn FileSystem) -> Result<()> {
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
+    suffixed(path.to_owned(), suffix)
 }

@@ -10,7 +10,8 @@ use rusqlite::{Connection, MAIN_DB, OpenFlags};
 use super::checkpoint::Whole;
 use super::door::Door;
 use super::gate::{Anchor, Gate};
-use super::{Location, MemoryFile, Mode, Options, journal, moved, schema};
+use super::header::Said;
+use super::{Location, MemoryFile, Mode, Options, journal, moved};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
 use crate::layer::{FileSystem, Found};
@@ -248,7 +249,7 @@ fn connect_file(path: &Path, mode: Mode, options: &Options) -> Result<(Connectio
 /// Why the schema cannot be read. A header that can says more: the file is another program's, or from the future.
 fn unreadable(conn: &Connection, path: &Path, error: rusqlite::Error) -> Error {
     let error = opening(path, error);
-    match schema::check_header(conn) {
+    match Said::by(conn).and_then(Said::format) {
         Err(told)
             if error.kind() == ErrorKind::Corrupt && matches!(told.kind(), ErrorKind::NotADisk | ErrorKind::TooNew) =>
         {

@@ -2,12 +2,70 @@
 
 use std::path::Path;
 
-use super::database::{Database, Left};
+use rusqlite::Connection;
+use rusqlite::types::FromSql;
+
+use super::database::{Database, Left, sql_error};
+use super::format::{APPLICATION_ID, Format};
 use super::journal;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
+use crate::fault::{Fault, planted};
 use crate::layer::FileSystem;
 
-const LEN: usize = 60;
+/// The numbers of a header that say whose the file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Said {
+    pub(super) application_id: i32,
+    /// The number of its format, where the application is ours.
+    pub(super) version: i32,
+    /// Bytes of a page.
+    pub(super) page_size: u32,
+}
+
+impl Said {
+    /// As SQLite says it, which looks into the log too.
+    ///
+    /// # Errors
+    ///
+    /// Those of SQLite.
+    pub(super) fn by(conn: &Connection) -> Result<Self> {
+        fn number<T: FromSql>(conn: &Connection, pragma: &str) -> Result<T> {
+            let number = conn.prepare_cached(pragma).and_then(|mut pragma| pragma.query_row([], |row| row.get(0)));
+            number.map_err(|e| sql_error("reading the file header", e))
+        }
+        Ok(Self {
+            application_id: number(conn, "PRAGMA application_id")?,
+            version: number(conn, "PRAGMA user_version")?,
+            page_size: number(conn, "PRAGMA page_size")?,
+        })
+    }
+
+    /// The format of the file.
+    ///
+    /// # Errors
+    ///
+    /// `NotADisk` if it is another application's, `TooNew`.
+    pub(super) fn format(self) -> Result<Format> {
+        match self.application_id {
+            0 => Ok(Format::Original),
+            APPLICATION_ID => match Format::of_version(self.version) {
+                Some(format) => Ok(format),
+                None if planted(Fault::FormatUnchecked) => Ok(Format::NEWEST),
+                None => {
+                    let (version, newest) = (self.version, Format::NEWEST.version());
+                    let what = format!("the file has format {version}, and this version knows up to {newest}");
+                    Err(Error::new(ErrorKind::TooNew, what))
+                }
+            },
+            other => {
+                let what = format!("a database of another application ({other:#x})");
+                Err(Error::new(ErrorKind::NotADisk, what))
+            }
+        }
+    }
+}
+
+const LEN: usize = 72;
 
 /// The header of a file whose log has not a byte, so that no part of it is newer there.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +96,19 @@ impl Header {
 
     /// Whether its texts have an encoding that there is.
     pub(super) fn has_encoding(&self) -> bool {
-        matches!(self.0[56..60], [0, 0, 0, 1..=3])
+        matches!(self.word(56), 1..=3)
+    }
+
+    /// What SQLite would say of the file.
+    pub(super) fn said(&self) -> Said {
+        let page_size = match u16::from_be_bytes([self.0[16], self.0[17]]) {
+            1 => 1 << 16,
+            bytes => bytes.into(),
+        };
+        Said { application_id: self.word(68) as i32, version: self.word(60) as i32, page_size }
+    }
+
+    fn word(&self, at: usize) -> u32 {
+        u32::from_be_bytes([self.0[at], self.0[at + 1], self.0[at + 2], self.0[at + 3]])
     }
 }

@@ -33,7 +33,12 @@ pub(super) fn is_there(path: &Path, suffix: &str, files: &dyn FileSystem) -> Res
 
 /// What SQLite keeps beside a file lies where a link leads.
 pub(super) fn beside(path: &Path, suffix: &str, files: &dyn FileSystem) -> PathBuf {
-    let mut name = files.follow(path).into_os_string();
+    suffixed(files.follow(path), suffix)
+}
+
+/// A path whose last name is longer by that.
+pub(super) fn suffixed(path: PathBuf, suffix: &str) -> PathBuf {
+    let mut name = path.into_os_string();
     name.push(suffix);
     PathBuf::from(name)
 }
@@ -44,9 +49,10 @@ pub(super) fn beside(path: &Path, suffix: &str, files: &dyn FileSystem) -> PathB
 ///
 /// What opening would refuse; `PermissionDenied` for a reader, which cannot roll back.
 pub(super) fn look(path: &Path, mode: Mode, files: &dyn FileSystem) -> Result<()> {
+    let target = files.follow(path);
     for suffix in ["-journal", "-wal", "-shm"] {
         // Opening a pipe would wait for somebody to write to it.
-        if let Ok(Found::Directory | Found::Other) = files.look(&beside(path, suffix, files)) {
+        if let Ok(Found::Directory | Found::Other) = files.look(&suffixed(target.clone(), suffix)) {
             let what = format!("opening {}: {suffix} beside it is not a file", path.display());
             return Err(Error::new(ErrorKind::Corrupt, what));
         }

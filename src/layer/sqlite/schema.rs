@@ -1,13 +1,13 @@
 //! The tables of a dbhd: what they are, and whether a file has just these.
 
-use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::clusters::Shape;
 use super::database::sql_error;
-use super::format::{APPLICATION_ID, Column, Format, Rule, Stored, Table};
+use super::format::{Column, Format, Rule, Stored, Table};
+use super::header::Said;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
 use crate::geometry::Geometry;
@@ -138,9 +138,14 @@ pub(super) struct Tables {
 ///
 /// `NotADisk`, `TooNew`, `Corrupt`.
 pub(super) fn inspect(conn: &Connection) -> Result<Contents> {
-    let format = check_header(conn)?;
+    inspect_as(conn, Said::by(conn)?)
+}
+
+/// The same for a file of which it is known what its header says.
+pub(super) fn inspect_as(conn: &Connection, said: Said) -> Result<Contents> {
+    let format = said.format()?;
     let tables = check_tables(conn, format)?;
-    let mut contents = read(conn, format, tables, Rows::Only)?;
+    let mut contents = read(conn, said.page_size, format, tables, Rows::Only)?;
     contents.has_zeros = check_range(conn, &contents)?;
     Ok(contents)
 }
@@ -151,6 +156,7 @@ pub(super) fn inspect(conn: &Connection) -> Result<Contents> {
 ///
 /// `NotADisk` and `Corrupt`, when there are not even sectors of a known size.
 pub(super) fn salvageable(conn: &Connection) -> Result<Contents> {
+    let said = Said::by(conn)?;
     // The header may be what is damaged.
     let has = |format: Format| {
         let (_, common) = format.tables();
@@ -159,12 +165,13 @@ pub(super) fn salvageable(conn: &Connection) -> Result<Contents> {
     let format = match (has(Format::One), has(Format::Original)) {
         (Ok(()), _) => Format::One,
         (Err(_), Ok(())) => Format::Original,
-        (Err(error), Err(_)) if check_header(conn).is_ok_and(|format| format == Format::One) => return Err(error),
+        (Err(error), Err(_)) if said.format().is_ok_and(|format| format == Format::One) => return Err(error),
         (Err(_), Err(error)) => return Err(error),
     };
     let has_identity = check_columns(conn, &format.tables().1[1]).is_ok();
     let tables = |has_identity| Tables { roots: Vec::new(), has_identity, are_foreign: true };
-    read(conn, format, tables(has_identity), Rows::First).or_else(|_| read(conn, format, tables(false), Rows::First))
+    let read = |has_identity| read(conn, said.page_size, format, tables(has_identity), Rows::First);
+    read(has_identity).or_else(|_| read(false))
 }
 
 /// Which rows of metadata there may be.
@@ -174,12 +181,11 @@ enum Rows {
     First,
 }
 
-fn read(conn: &Connection, format: Format, tables: Tables, rows: Rows) -> Result<Contents> {
+fn read(conn: &Connection, page_size: u32, format: Format, tables: Tables, rows: Rows) -> Result<Contents> {
     let meta: Meta = json_row(conn, "SELECT octet_length(metadata), metadata FROM meta LIMIT 2", "meta", rows)?
         .ok_or_else(|| corrupt("table meta has no row"))?;
     let geometry = Geometry::new(meta.sector_count, meta.sector_size).map_err(|e| corrupt("its size").because(e))?;
     let stored = meta.stored_in(geometry, format)?;
-    let page_size = number(conn, "PRAGMA page_size")?;
     let lineage = match tables.has_identity {
         true => json_row(conn, "SELECT octet_length(identity), identity FROM identity LIMIT 2", "identity", rows)?,
         false => None,
@@ -197,30 +203,6 @@ fn read(conn: &Connection, format: Format, tables: Tables, rows: Rows) -> Result
 
 pub(super) fn corrupt(what: &str) -> Error {
     Error::new(ErrorKind::Corrupt, format!("the disk layer is damaged: {what}"))
-}
-
-pub(super) fn check_header(conn: &Connection) -> Result<Format> {
-    match (number(conn, "PRAGMA application_id")?, number(conn, "PRAGMA user_version")?) {
-        (0, _) => Ok(Format::Original),
-        (APPLICATION_ID, version) => match Format::of_version(version) {
-            Some(format) => Ok(format),
-            None if planted(Fault::FormatUnchecked) => Ok(Format::NEWEST),
-            None => {
-                let newest = Format::NEWEST.version();
-                let what = format!("the file has format {version}, and this version knows up to {newest}");
-                Err(Error::new(ErrorKind::TooNew, what))
-            }
-        },
-        (other, _) => {
-            let what = format!("a database of another application ({other:#x})");
-            Err(Error::new(ErrorKind::NotADisk, what))
-        }
-    }
-}
-
-fn number<T: FromSql>(conn: &Connection, pragma: &str) -> Result<T> {
-    let number = conn.prepare_cached(pragma).and_then(|mut pragma| pragma.query_row([], |row| row.get(0)));
-    number.map_err(|e| sql_error("reading the file header", e))
 }
 
 /// Refuses a file whose tables are not those of its format.

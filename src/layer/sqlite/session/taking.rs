@@ -4,7 +4,7 @@ use super::Session;
 use crate::error::Result;
 use crate::layer::sqlite::checkpoint::Whole;
 use crate::layer::sqlite::database::{Database, Left};
-use crate::layer::sqlite::header::Header;
+use crate::layer::sqlite::header::{Header, Said};
 use crate::layer::sqlite::schema::{self, Contents};
 use crate::layer::sqlite::{Location, Mode, Options, structure};
 use crate::layer::{Access, Identity};
@@ -18,11 +18,15 @@ impl Session {
         options: &Options,
         made: Option<Identity>,
     ) -> Result<(Contents, Access, Whole)> {
-        let contents = schema::inspect(&database.conn)?;
+        let files = &*options.file_system;
+        let header = match location {
+            Location::File(path) => Header::of(database, path, files)?,
+            Location::Memory(_) => None,
+        };
+        let said = header.map_or_else(|| Said::by(&database.conn), |header| Ok(header.said()))?;
+        let contents = schema::inspect_as(&database.conn, said)?;
         let mut left = Left::Something;
         if let Location::File(path) = location {
-            let files = &*options.file_system;
-            let header = Header::of(database, path, files)?;
             // What has just been made, and is that still, has pages that fit together.
             if made.is_none() || contents.lineage.map(|lineage| lineage.identity()) != made {
                 structure::check(&database.conn, &contents, path, files, header)?;
