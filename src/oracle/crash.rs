@@ -182,6 +182,15 @@ impl Oracle {
         }
     }
 
+    /// The first state of layer `index` with such a lineage must be durable, or a later one.
+    pub(super) fn promise_since(&mut self, index: usize, is_such: impl Fn(&Lineage) -> bool) {
+        if let Some(chronicle) = &mut self.chronicle {
+            let history = &mut chronicle.layers[index];
+            let first = history.states.iter().position(|state| is_such(&state.lineage));
+            history.floor = history.floor.max(first.unwrap_or_default());
+        }
+    }
+
     /// A layer came on top.
     pub(super) fn chronicle_push(&mut self) {
         if self.chronicle.is_none() {

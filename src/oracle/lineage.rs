@@ -19,7 +19,7 @@ pub(super) struct Lineage {
     noted: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Parent {
     generation: Option<u64>,
     coming: Option<u64>,
@@ -86,12 +86,19 @@ impl Oracle {
             if !lineage.noted && untold && self.layers[index - 1].lineage.parent.is_some() {
                 let coming = lineage.promised.unwrap_or_else(|| self.draw());
                 self.layers[index].lineage.promised = Some(coming);
-                if let Some(parent) = &mut self.layers[index - 1].lineage.parent {
-                    let known = parent.generation.and(lineage.generation);
-                    *parent = Parent { generation: known, coming: Some(coming) };
+                let above = &mut self.layers[index - 1].lineage;
+                let recorded = above.parent.map(|parent| Parent {
+                    generation: parent.generation.and(lineage.generation),
+                    coming: Some(coming),
+                });
+                if above.parent == recorded {
+                    // A request that failed came as far: nothing is written now, and what was then is durable.
+                    self.promise_since(index - 1, |lineage| lineage.parent == recorded);
+                } else {
+                    above.parent = recorded;
+                    self.mark(index - 1);
+                    self.promise(index - 1);
                 }
-                self.mark(index - 1);
-                self.promise(index - 1);
             }
             self.layers[index].lineage.noted = true;
         }
