@@ -112,3 +112,26 @@ impl Header {
         u32::from_be_bytes([self.0[at], self.0[at + 1], self.0[at + 2], self.0[at + 3]])
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use rusqlite::MAIN_DB;
+
+    use super::*;
+
+    #[test]
+    fn the_bytes_of_a_header_say_what_sqlite_says() {
+        for (application_id, version, page_size) in [(APPLICATION_ID, 1, 4096), (-7, 0, 512), (0, -9, 65536)] {
+            let mut conn = Connection::open_in_memory().unwrap();
+            conn.pragma_update(None, "page_size", page_size).unwrap();
+            conn.execute_batch("CREATE TABLE some(thing)").unwrap();
+            conn.pragma_update(None, "application_id", application_id).unwrap();
+            conn.pragma_update(None, "user_version", version).unwrap();
+            let bytes = conn.serialize(MAIN_DB).unwrap()[..LEN].try_into().unwrap();
+            let said = Header(bytes).said();
+            assert_eq!(said, Said { application_id, version, page_size });
+            assert_eq!(said, Said::by(&conn).unwrap());
+        }
+    }
+}
