@@ -86,21 +86,27 @@ impl Oracle {
             if !lineage.noted && untold && self.layers[index - 1].lineage.parent.is_some() {
                 let coming = lineage.promised.unwrap_or_else(|| self.draw());
                 self.layers[index].lineage.promised = Some(coming);
-                let above = &mut self.layers[index - 1].lineage;
-                let recorded = above.parent.map(|parent| Parent {
-                    generation: parent.generation.and(lineage.generation),
-                    coming: Some(coming),
-                });
-                if above.parent == recorded {
-                    // A request that failed came as far: nothing is written now, and what was then is durable.
-                    self.promise_since(index - 1, |lineage| lineage.parent == recorded);
-                } else {
-                    above.parent = recorded;
-                    self.mark(index - 1);
-                    self.promise(index - 1);
+                if let Some(parent) = &mut self.layers[index - 1].lineage.parent {
+                    let known = parent.generation.and(lineage.generation);
+                    *parent = Parent { generation: known, coming: Some(coming) };
                 }
+                self.mark(index - 1);
+                self.promise(index - 1);
             }
             self.layers[index].lineage.noted = true;
+        }
+    }
+
+    /// Of layer `index`, and before of those above, it was found what a request that failed has left. What it came to
+    /// note stays noted, and durable.
+    pub(super) fn keep_note(&mut self, index: usize) {
+        let Some(above) = index.checked_sub(1) else { return };
+        let recorded = self.layers[above].lineage.parent;
+        let Lineage { promised, noted, .. } = self.layers[index].lineage;
+        let is_kept = noted && promised.is_some() && recorded.is_some_and(|parent| parent.coming == promised);
+        self.layers[index].lineage.noted = is_kept;
+        if is_kept {
+            self.promise_since(above, |lineage| lineage.parent == recorded);
         }
     }
 
@@ -165,8 +171,8 @@ impl Lineage {
     /// file yet remains the one to come.
     pub(super) fn with_promise_of(self, now: &Self) -> Self {
         match self.generation == now.generation {
-            true => Self { parent: self.parent, noted: false, ..*now },
-            false => Self { promised: now.generation, changed: false, noted: false, ..self },
+            true => Self { parent: self.parent, ..*now },
+            false => Self { promised: now.generation, changed: false, noted: now.noted, ..self },
         }
     }
 

@@ -102,7 +102,7 @@ impl Oracle {
                 let State { sectors, lineage, .. } = (*chronicle.layers[index].states[at]).clone();
                 let model = &mut self.layers[index];
                 (model.sectors, model.lineage) = (sectors, lineage.with_promise_of(&model.lineage));
-                self.forget_notes();
+                self.keep_note(index);
                 // What comes next begins here, whatever the failed request had begun.
                 self.mark(index);
             }
