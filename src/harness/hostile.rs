@@ -28,3 +28,8 @@ pub use original::{Kind, Recipe};
 pub use tally::Tally;
 pub use text::Case;
 pub use yard::Yard;
+
+/// Whether a log ends in a transaction that is not whole by its seal; `file` is what it belongs to.
+pub(super) fn has_torn_log(file: &[u8], log: &[u8]) -> bool {
+    image::Image::new(file, log).is_torn
+}

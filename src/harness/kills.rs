@@ -13,7 +13,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::error::Result;
+use super::hostile::has_torn_log;
+use crate::error::{ErrorKind, Result};
 use crate::layer::{Existing, Format, FormatParams, Identity, LayerIo, Mode, Options, SectorMarker, SqliteDiskLayer};
 use crate::script::{Choices, SeedChoices};
 
@@ -120,7 +121,7 @@ impl Series {
         self.keep_a_copy().map_err(|e| told(format!("copying the file: {e}")))?;
         // Half of the logs that are left over are the next child's to take in.
         let mode = if choices.percent(50) { Mode::ReadWrite } else { Mode::ReadOnly };
-        let (held, identity) = look(&self.place, mode).map_err(|e| told(format!("opened {mode:?}: {e}")))?;
+        let (held, identity) = self.look(mode).map_err(|e| told(format!("opened {mode:?}: {e}")))?;
         if !past.permits(&held) {
             return Err(told(past.describe(&held)));
         }
@@ -149,6 +150,23 @@ impl Series {
             }
         }
         Ok(())
+    }
+
+    /// What the layer holds. A kill may cut a write of the log in two; the end of one is hidden by who opens the file for
+    /// writing, and until then readers are refused.
+    fn look(&self, mode: Mode) -> Result<(Held, Option<Identity>)> {
+        match look(&self.place, mode) {
+            Err(e) if mode == Mode::ReadOnly && e.kind() == ErrorKind::PermissionDenied && self.left_is_torn() => {
+                look(&self.place, Mode::ReadWrite)
+            }
+            found => found,
+        }
+    }
+
+    /// Whether the log that the last child left ends in a transaction that is not whole.
+    fn left_is_torn(&self) -> bool {
+        let [file, log] = self.left().map(|copy| std::fs::read(copy).unwrap_or_default());
+        has_torn_log(&file, &log)
     }
 
     /// Rule 14: the layer is the same one, and has another generation if anything became of it.
@@ -220,5 +238,42 @@ impl LastWords {
             (_, Some(done)) => self.done = Some(done),
             _ => self.complaint += line,
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::layer::Durability;
+
+    #[test]
+    fn what_a_kill_cut_off_the_log_is_looked_at_by_a_writer_and_nothing_else_is() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let place = directory.path().join("layer.dbhd");
+        let series = Series::new(&place, Format::One).unwrap();
+        let layer = SqliteDiskLayer::open(place.as_path(), Mode::ReadWrite, &Options::default()).unwrap();
+        for sector in 0..2 {
+            layer.write(sector, &[1; SECTOR_SIZE as usize], Durability::Fua).unwrap();
+        }
+        series.keep_a_copy().unwrap();
+        layer.close().unwrap();
+        let [file, log] = series.left().map(|copy| std::fs::read(copy).unwrap());
+        let put = |log: &[u8]| {
+            std::fs::write(&place, &file).unwrap();
+            std::fs::write(place.with_extension("dbhd-wal"), log).unwrap();
+        };
+        let held = |found: Result<(Held, _)>| found.unwrap().0.iter().flatten().count();
+        let mut torn = log.clone();
+        let seal = torn.len() - 32;
+        torn[seal..].fill(0);
+
+        put(&log);
+        assert_eq!(held(series.look(Mode::ReadOnly)), 2);
+        // The copy is still of the whole log: refusing a reader is no right then.
+        put(&torn);
+        assert_eq!(series.look(Mode::ReadOnly).unwrap_err().kind(), ErrorKind::PermissionDenied);
+        series.keep_a_copy().unwrap();
+        assert_eq!(held(series.look(Mode::ReadOnly)), 1);
     }
 }
