@@ -128,6 +128,23 @@ fn rule_19_a_device_is_no_disk() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn rule_19_what_lies_where_a_log_goes_is_looked_at_behind_a_link_too() {
+    use disklayer_sqlite::layer::{Options, SqliteDiskLayer};
+    let home = sound(Format::default());
+    std::fs::create_dir(home.path().with_extension("dbhd-wal")).unwrap();
+    let link = home.directory().join("link");
+    std::os::unix::fs::symlink(home.path(), &link).unwrap();
+    for path in [home.path(), link] {
+        for mode in [Mode::ReadOnly, Mode::ReadWrite] {
+            let opened = SqliteDiskLayer::open(path.as_path(), mode, &Options::default());
+            let error = refused(opened, ErrorKind::Corrupt);
+            assert!(error.to_string().contains("-wal beside it is not a file"), "{error}");
+        }
+    }
+}
+
 #[test]
 fn rule_19_a_database_of_another_application_is_no_disk() {
     for sql in [
