@@ -60,7 +60,7 @@ fn check_with(conn: &Connection, found: &Contents, len: u64, log: &Committed) ->
         found.map(|number| number as u64).map_err(|e| sql_error("looking at the pages", e))
     };
     let (pages, page_size) = (number("PRAGMA page_count")?, u64::from(found.page_size.max(1)));
-    check_length(pages, len / page_size, log)?;
+    check_length(pages, len, page_size, log)?;
     match pages.saturating_mul(page_size) > LOOKED_AT || planted(Fault::StructureUnchecked) {
         true => Ok(()),
         false => fits(conn, found),
@@ -69,11 +69,12 @@ fn check_with(conn: &Connection, found: &Contents, len: u64, log: &Committed) ->
 
 /// What lies past the end reads as zeros for SQLite, and a sector that was there would too. Pages that are there and
 /// not counted are not read, and sectors on them would be absent. SQLite believes the header of the file, whatever the
-/// log says.
-fn check_length(pages: u64, there: u64, log: &Committed) -> Result<()> {
+/// log says. It takes what is there of a page for all of it, and writes it.
+fn check_length(pages: u64, len: u64, page_size: u64, log: &Committed) -> Result<()> {
+    let there = len / page_size;
     // A log that has not been folded in has the pages that the file has not.
     let in_log = log.pages.iter().filter(|&&page| there < page && page <= pages).count() as u64;
-    match log.page_count.unwrap_or(there) {
+    match log.page_count.unwrap_or(len.div_ceil(page_size)) {
         _ if there + in_log < pages && !planted(Fault::LengthUnchecked) => {
             Err(corrupt(&format!("it has {there} of its {pages} pages, and its log has {in_log} of the rest")))
         }
