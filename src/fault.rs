@@ -303,6 +303,8 @@ in HostileFiles:
     SectorLengthUnchecked,
     /// Rows: a page that cannot be read has no sectors.
     DamageReadsAsAbsent,
+    /// Session: of a change that meets damage halfway, what is done remains.
+    FailedChangeKept,
 
 in Threads:
     /// Layer and stack: filling a cache finds out what is absent, lets go of the lock, and replaces what was written
@@ -361,18 +363,6 @@ in Oracle:
     OracleTakesAnyOrder,
     /// Oracle: what lies in the sectors after a history is not compared.
     OracleIgnoresTheEnd,
-}
-
-impl Fault {
-    /// Every fault that `suite` finds.
-    pub fn found_by(suite: FaultSuite) -> impl Iterator<Item = Self> {
-        Self::ALL.iter().copied().filter(move |fault| fault.suite() == suite)
-    }
-
-    /// The fault of that name, if there is one.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|fault| format!("{fault:?}") == name)
-    }
 }
 
 #[cfg(feature = "harness")]

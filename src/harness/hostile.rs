@@ -5,9 +5,11 @@
 //!   journal included. Reader and writer agree.
 //! - A file that is served is read whole, sector by sector and by extents. A sector shows what the sound file had at
 //!   the last commit that its log still has, or is an error.
+//! - A file that is served is changed, too: what is refused has changed nothing, what is acknowledged shows.
 //! - Neither format has checksums. Where the damage struck the bytes of a row, those bytes may be others, and a row whose
 //!   key was struck may be another sector's. The judge knows which bytes these are, and allows nothing else.
 
+mod change;
 mod damage;
 mod expect;
 mod finding;

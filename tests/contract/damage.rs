@@ -145,6 +145,57 @@ fn a_lost_page_is_never_data(format: Format) {
     assert!(served > 0 && errors > 0, "{served} served, {errors} errors");
 }
 
+/// Damage in a large file is met when it is in the way, and then a part of the change may have been made.
+#[test]
+fn rule_05_a_change_that_meets_damage_halfway_changes_nothing() {
+    for format in FORMATS {
+        let (home, bytes) = large(format);
+        let mut refused = [0; 3];
+        for page in (1..bytes.len() / 4096).step_by(257) {
+            let mut bytes = bytes.clone();
+            bytes[page * 4096..][..4096].fill(0xff);
+            for (which, refused) in refused.iter_mut().enumerate() {
+                remove_logs(&home);
+                std::fs::write(home.path(), &bytes).unwrap();
+                let Ok(layer) = home.try_open(Mode::ReadWrite) else { continue };
+                let before = shown(&layer);
+                let changed = match which {
+                    0 => layer.write(10, &vec![0; 140 << 16], Durability::Flushed),
+                    1 => layer.unmap(10, 140, Below::Something),
+                    _ => layer.clear(),
+                };
+                let Err(error) = changed else { continue };
+                assert_eq!(error.kind(), ErrorKind::Corrupt, "{format:?}, page {page}, change {which}: {error}");
+                *refused += 1;
+                let layer = match layer.next_extent(0) {
+                    // It cannot undo that, and says so until it is opened again.
+                    Err(error) if error.kind() == ErrorKind::Failed => {
+                        drop(layer);
+                        home.try_open(Mode::ReadWrite).unwrap()
+                    }
+                    _ => layer,
+                };
+                // The damage may be met again where it was not in the way before.
+                let mut seen = (0..).zip(shown(&layer)).zip(&before).filter(|((_, after), _)| after.is_some());
+                let wrong = seen.find(|((_, after), before)| after != *before);
+                assert!(wrong.is_none(), "{format:?}, page {page}, change {which} ({error}): {wrong:?}");
+            }
+        }
+        println!("{format:?}: {refused:?} changes refused");
+        assert!(refused.iter().all(|refused| *refused > 0), "{format:?}: {refused:?}");
+    }
+}
+
+/// Of each sector of a large layer its first and last byte, if it is there; nothing, where that is an error.
+fn shown(layer: &SqliteDiskLayer) -> Vec<Option<Option<[u8; 2]>>> {
+    let shown = |sector| {
+        let (mut buf, mut marker) = (vec![0xee; 65536], SectorMarker::new(sector..sector + 1));
+        layer.read(sector, &mut buf, &mut marker).ok()?;
+        Some(marker.is_set(sector).then(|| [buf[0], buf[65535]]))
+    };
+    (0..160).map(shown).collect()
+}
+
 /// A layer of 160 large sectors, each full of its number and one, closed; and its file.
 pub(super) fn large(format: Format) -> (Home, Vec<u8>) {
     let home = Home::file().of(format);

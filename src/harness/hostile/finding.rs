@@ -29,6 +29,8 @@ pub enum Wrong {
     Metadata(String),
     /// Served where it must be refused, or the other way round.
     Outcome { must: Option<Effect>, outcome: Outcome },
+    /// A change that was refused shows, or one that was acknowledged does not.
+    Change { what: String, sector: u64, shown: String, must: String },
     /// Reader and writer do not see the same.
     Disagreement { reader: Outcome, writer: Outcome },
 }
@@ -55,6 +57,7 @@ impl Wrong {
             Self::Data { .. } | Self::Extent(_) => "data",
             Self::Metadata(_) => "metadata",
             Self::Outcome { .. } => "outcome",
+            Self::Change { .. } => "change",
             Self::Disagreement { .. } => "disagreement",
         }
     }
@@ -75,6 +78,9 @@ impl fmt::Display for Wrong {
             Self::Metadata(what) => write!(f, "it says of itself {what}"),
             Self::Outcome { must: None, outcome } => write!(f, "a sound file was {outcome:?}"),
             Self::Outcome { must: Some(effect), outcome } => write!(f, "{outcome:?}, where it must be {effect:?}"),
+            Self::Change { what, sector, shown, must } => {
+                write!(f, "after {what} sector {sector} shows {shown}, and must show {must}")
+            }
             Self::Disagreement { reader, writer } => write!(f, "{reader:?} for a reader, {writer:?} for a writer"),
         }
     }

@@ -3,7 +3,7 @@
 use super::damage::{Damage, Part};
 use super::original::{Kind, Recipe};
 use super::text::Case;
-use crate::layer::{Attack, Format, Reached};
+use crate::layer::{Attack, Effect, Format, Reached};
 use crate::script::{Choices, SeedChoices};
 
 /// Sound files are made once and damaged many times.
@@ -71,7 +71,8 @@ fn special(recipe: &Recipe, choices: &mut impl Choices) -> Option<Vec<Damage>> {
 }
 
 fn attack(recipe: &Recipe, choices: &mut impl Choices) -> Damage {
-    let attacks: Vec<_> = Attack::on(recipe.format).collect();
+    let effect = choices.weighted(&[(5, Effect::Refused), (1, Effect::Served), (3, Effect::SectorLost)]);
+    let attacks: Vec<_> = Attack::on(recipe.format).filter(|attack| attack.effect() == effect).collect();
     let attack = attacks[choices.below(attacks.len() as u64) as usize];
     Damage::Attack { attack, reached: choices.weighted(&[(1, Reached::File), (1, Reached::Log)]) }
 }

@@ -8,7 +8,7 @@ use super::original::Original;
 use super::yard::{Prepared, Yard};
 use crate::error::{Error, ErrorKind, Result};
 use crate::harness::caught;
-use crate::layer::{Below, Durability, Effect, LayerIo, Mode, SectorMarker, SqliteDiskLayer};
+use crate::layer::{Effect, LayerIo, Mode, SectorMarker, SqliteDiskLayer};
 
 /// No opening may take longer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
@@ -82,7 +82,7 @@ impl Trial<'_> {
             None => true,
             Some(Effect::Refused) => !matches!(outcome, Outcome::Served | Outcome::ServedInPart),
             Some(Effect::Served) => outcome == Outcome::Served,
-            Some(Effect::FirstSectorLost) => outcome == Outcome::ServedInPart,
+            Some(Effect::SectorLost) => outcome == Outcome::ServedInPart,
         };
         let is_whole = self.prepared.files.file == self.original.file
             && self.prepared.files.log == self.original.log
@@ -101,7 +101,7 @@ impl Trial<'_> {
             Ok(layer) => {
                 let outcome = self.served(&layer)?;
                 match mode {
-                    Mode::ReadWrite => use_it(&layer),
+                    Mode::ReadWrite => self.change(layer)?,
                     Mode::ReadOnly => {
                         drop(layer);
                         self.unchanged("a reader changed it")?;
@@ -187,7 +187,13 @@ impl Trial<'_> {
         }
     }
 
-    fn read(&mut self, layer: &SqliteDiskLayer, start: u64, count: u64, buf: &mut Vec<u8>) -> Result<Vec<Shown>> {
+    pub(super) fn read(
+        &mut self,
+        layer: &SqliteDiskLayer,
+        start: u64,
+        count: u64,
+        buf: &mut Vec<u8>,
+    ) -> Result<Vec<Shown>> {
         let size = layer.metadata().geometry.sector_size() as usize;
         buf.clear();
         buf.resize(count as usize * size, POISON);
@@ -254,7 +260,7 @@ pub(super) fn outcome(error: &Error) -> Option<Outcome> {
 }
 
 /// Zeros may be stored as bytes.
-fn is_same(may: &Shown, shown: &Shown) -> bool {
+pub(super) fn is_same(may: &Shown, shown: &Shown) -> bool {
     let is_zero = |shown: &Shown| match shown {
         Shown::Zeros => true,
         Shown::Data(data) => data.iter().all(|byte| *byte == 0),
@@ -263,19 +269,10 @@ fn is_same(may: &Shown, shown: &Shown) -> bool {
     may == shown || (*shown == Shown::Zeros && is_zero(may))
 }
 
-fn brief(shown: &Shown) -> String {
+pub(super) fn brief(shown: &Shown) -> String {
     match shown {
         Shown::Absent => "absent".to_owned(),
         Shown::Zeros => "zeros".to_owned(),
         Shown::Data(data) => format!("{} bytes, {:02x?}…", data.len(), &data[..data.len().min(4)]),
     }
-}
-
-/// Changes a file that is not what it was: errors are fine, and panics are not.
-pub(super) fn use_it(layer: &SqliteDiskLayer) {
-    let geometry = layer.metadata().geometry;
-    let _ = layer.write(0, &vec![7; geometry.sector_size() as usize], Durability::Fua);
-    let _ = layer.unmap(0, geometry.sector_count().min(8), Below::Something);
-    let _ = layer.flush();
-    let _ = layer.close();
 }

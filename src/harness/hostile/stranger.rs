@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::damage::Files;
 use super::finding::Wrong;
-use super::judge::{Outcome, PATIENCE, outcome, use_it};
+use super::judge::{Outcome, PATIENCE, outcome};
 use super::yard::Yard;
 use crate::error::{Error, ErrorKind, Result};
 use crate::harness::caught;
-use crate::layer::{LayerIo, Mode, SectorMarker, SqliteDiskLayer};
+use crate::layer::{Below, Durability, LayerIo, Mode, SectorMarker, SqliteDiskLayer};
 
 /// So many sectors are read, of any disk, and so many extents walked.
 const MOST: u64 = 256;
@@ -100,4 +100,13 @@ fn unless_damaged<T>(looked: Result<T, Error>) -> Result<Option<T>, Wrong> {
         Err(error) if error.kind() == ErrorKind::Corrupt => Ok(None),
         Err(error) => Err(Wrong::Kind(error.to_string())),
     }
+}
+
+/// Changes a file that is not what it was: errors are fine, and panics are not.
+fn use_it(layer: &SqliteDiskLayer) {
+    let geometry = layer.metadata().geometry;
+    let _ = layer.write(0, &vec![7; geometry.sector_size() as usize], Durability::Fua);
+    let _ = layer.unmap(0, geometry.sector_count().min(8), Below::Something);
+    let _ = layer.flush();
+    let _ = layer.close();
 }

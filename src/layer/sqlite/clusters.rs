@@ -8,7 +8,7 @@
 //!
 //! `docs/format.md` is the specification.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
 use rusqlite::{Connection, OptionalExtension, params};
@@ -37,6 +37,8 @@ pub(super) struct Clusters {
     shape: Shape,
     /// Open from request to request, until the transaction that it holds open is to end.
     blob: RefCell<Option<Blob>>,
+    /// Whether the change at hand has changed anything.
+    has_begun: Cell<bool>,
 }
 
 /// What becomes of sectors.
@@ -64,7 +66,7 @@ enum Known {
 
 impl Clusters {
     pub(super) fn new(shape: Shape) -> Self {
-        Self { shape, blob: RefCell::new(None) }
+        Self { shape, blob: RefCell::new(None), has_begun: Cell::new(false) }
     }
 
     /// Does `work` with the row of a cluster; `None` if it has none.
@@ -236,6 +238,7 @@ impl Layout for Clusters {
     }
 
     fn undo(&self, change: Change<'_>) -> Undo {
+        self.has_begun.set(false);
         match change {
             Change::Store(_) => Undo::Reopening,
             Change::Unmap(range) => {
@@ -244,6 +247,10 @@ impl Layout for Clusters {
             }
             Change::Clear => Undo::Savepoint,
         }
+    }
+
+    fn has_begun(&self) -> bool {
+        self.has_begun.get()
     }
 
     fn clusters(&self, range: &Range<u64>) -> Option<Range<u64>> {

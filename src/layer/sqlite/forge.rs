@@ -16,8 +16,8 @@ pub enum Effect {
     Refused,
     /// It is served as if nothing had been done.
     Served,
-    /// It is served, but for its first present sector, which is an error; with it, in format 1, its cluster.
-    FirstSectorLost,
+    /// It is served, but for one present sector, which is an error; with it, in format 1, its cluster.
+    SectorLost,
 }
 
 macro_rules! attacks {
@@ -193,7 +193,7 @@ Served One:
         INSERT INTO zeros SELECT * FROM z; DROP TABLE z";
     "pages-of-another-size" "PRAGMA journal_mode=DELETE; PRAGMA page_size=2048; VACUUM";
     "no-vacuum" "PRAGMA journal_mode=DELETE; PRAGMA auto_vacuum=NONE; VACUUM";
-FirstSectorLost Original:
+SectorLost Original:
     "short" "UPDATE sectors SET data = x'01' WHERE sector = (SELECT min(sector) FROM sectors)";
     "a-byte-short" "UPDATE sectors SET data = zeroblob((SELECT json_extract(metadata, '$.sector_size') FROM meta) - 1) \
         WHERE sector = (SELECT min(sector) FROM sectors)";
@@ -203,8 +203,11 @@ FirstSectorLost Original:
     "number" "UPDATE sectors SET data = 1 WHERE sector = (SELECT min(sector) FROM sectors)";
     "empty" "UPDATE sectors SET data = x'' WHERE sector = (SELECT min(sector) FROM sectors)";
     "very-long" "UPDATE sectors SET data = zeroblob(3000000) WHERE sector = (SELECT min(sector) FROM sectors)";
-FirstSectorLost One:
+SectorLost One:
     "row-empty" "UPDATE clusters SET data = x'' WHERE cluster = 0";
+    "last-row-empty" "UPDATE clusters SET data = x'' WHERE cluster = (SELECT max(cluster) FROM clusters)";
+    "last-row-a-byte-short" "UPDATE clusters SET data = substr(data, 1, length(data) - 1) \
+        WHERE cluster = (SELECT max(cluster) FROM clusters)";
     "row-short" "UPDATE clusters SET data = x'01' WHERE cluster = 0";
     "row-of-half-a-head" "UPDATE clusters SET data = substr(data, 1, 48) WHERE cluster = 0";
     "row-a-byte-short" "UPDATE clusters SET data = substr(data, 1, length(data) - 1) WHERE cluster = 0";

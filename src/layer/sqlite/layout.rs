@@ -13,11 +13,10 @@ use crate::layer::{Below, SectorMarker};
 /// What undoes a change that failed halfway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Undo {
-    /// It is one statement, and SQLite undoes it.
-    Statement,
     /// A savepoint around it.
     Savepoint,
-    /// It was looked at before it began, and only a failing drive stops it: then the layer is to be opened again.
+    /// Nothing is changed before what is in the way was looked at. What fails later, as on a failing drive, is not undone:
+    /// the layer is to be opened again.
     Reopening,
 }
 
@@ -64,8 +63,13 @@ pub(super) trait Layout: Send {
     /// Forgets everything.
     fn clear(&self, conn: &Connection) -> Result<()>;
 
-    /// What undoes a change that fails.
+    /// What undoes a change that fails; it is about to begin.
     fn undo(&self, change: Change<'_>) -> Undo;
+
+    /// Whether the change that is to be undone has changed anything.
+    fn has_begun(&self) -> bool {
+        true
+    }
 
     /// The clusters that `range` touches, where sectors lie in clusters.
     fn clusters(&self, _range: &Range<u64>) -> Option<Range<u64>> {

@@ -174,11 +174,9 @@ impl Layout for Rows {
         execute(&mut prepare(conn, sql)?, []).map(drop)
     }
 
-    fn undo(&self, change: Change<'_>) -> Undo {
-        match change {
-            Change::Store(range) if range.end - range.start > 1 => Undo::Savepoint,
-            Change::Store(_) | Change::Unmap(_) | Change::Clear => Undo::Statement,
-        }
+    /// SQLite does not undo a statement that damage stops halfway.
+    fn undo(&self, _change: Change<'_>) -> Undo {
+        Undo::Savepoint
     }
 }
 

@@ -318,17 +318,18 @@ impl Session {
         }
         let mut result = work(&*self.layout, &self.database.conn);
         match undo {
-            Undo::Statement => {}
             Undo::Savepoint => {
-                if result.is_err() && !self.database.conn.is_autocommit() {
+                let is_kept = planted(Fault::FailedChangeKept);
+                if result.is_err() && !self.database.conn.is_autocommit() && !is_kept {
                     self.has_lost_changes |= self.execute("ROLLBACK TO request").is_err();
                 }
                 if !self.database.conn.is_autocommit() {
                     result = result.and(self.execute("RELEASE request"));
                 }
             }
-            // What is damaged was seen before anything was changed.
-            Undo::Reopening if result.as_ref().is_err_and(|e| e.kind() != ErrorKind::Corrupt) => {
+            // Damage that was seen before anything was changed leaves all as it is.
+            Undo::Reopening if matches!(&result, Err(e) if e.kind() != ErrorKind::Corrupt || self.layout.has_begun()) =>
+            {
                 // Nothing else is in the transaction: it can go.
                 let undone = self.dirty == 0 && self.execute("ROLLBACK").is_ok();
                 self.has_lost_changes |= !undone;

@@ -115,6 +115,7 @@ impl Clusters {
         if new == old {
             return Ok(());
         }
+        self.has_begun.set(true);
         if is_zeroed && !planted(Fault::ExtentNotCarved) {
             zeros::remove(conn, cluster..cluster + 1)?;
         }
@@ -150,6 +151,7 @@ impl Clusters {
 
     /// Changes a row that keeps its length.
     fn patch_in_place(&self, blob: &mut Blob, old: Head, mut new: Head, mask: u64, patch: &Patch<'_>) -> Result<()> {
+        self.has_begun.set(true);
         new.take_places(&self.shape);
         if let Patch::Bytes(data, first) = patch {
             for run in runs(new.data & mask) {
@@ -201,6 +203,7 @@ impl Clusters {
         room: usize,
         patch: &Patch<'_>,
     ) -> Result<()> {
+        self.has_begun.set(true);
         if new.present == 0 || self.is_all_zero(cluster, &new) {
             if !(planted(Fault::ZeroedClusterKeepsRow) && new.present != 0) {
                 execute(&mut prepare(conn, "DELETE FROM clusters WHERE cluster = ?1")?, params![cluster as i64])?;
