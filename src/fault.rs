@@ -253,6 +253,8 @@ in PowerCuts:
     LogDeletedAtOpen,
     /// Open: what a dead process has left in the log is not made durable.
     LogTrustedAtOpen,
+    /// Log: what somebody left who failed to sync it is synced and not written again.
+    LogNotWrittenAgain,
     /// Create: the new file is not synced before it gets its name.
     DraftNotSynced,
     /// Create: the new name is not made durable.
@@ -271,6 +273,8 @@ in PowerCuts:
     BlobKeptOverCommit,
     /// File: a FUA write is not synced.
     FileFuaNotSynced,
+    /// Session: a log that ends in a commit that failed is deleted, and a power cut takes that back.
+    FailedCommitReturns,
 
 in HostileFiles:
     /// Log: the last transaction is believed by SQLite's sum, whatever its seal says.

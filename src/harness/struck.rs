@@ -10,7 +10,7 @@ use crate::error::ErrorKind;
 use crate::layer::SectorMarker;
 use crate::oracle::{Found, Survivor, Unsynced, When};
 use crate::script::{LayerKind, Op, OpKind, Outcome, Reopen, Target};
-use crate::strike::{Cut, Lost, Strike};
+use crate::strike::{Cut, Failure, Lost, Strike};
 
 impl Runner<'_> {
     /// One operation while something strikes, and everything that must be true afterwards.
@@ -38,7 +38,12 @@ impl Runner<'_> {
                 self.cut(index, op, when, cuts)?;
                 Ok(Outcome::Struck)
             }
-            Strike::Fail { .. } => self.after_failure(index, op, actual, struck),
+            Strike::Fail { failure, .. } => {
+                if struck == Struck::Yes && *failure == Failure::Sync {
+                    self.oracle.doubt_files();
+                }
+                self.after_failure(index, op, actual, struck)
+            }
         }
     }
 
@@ -209,7 +214,9 @@ impl Runner<'_> {
         let reshapes = matches!(op.kind(), OpKind::Push | OpKind::Discard | OpKind::Reopen);
         let done = actual.outcome == Outcome::Done;
         let heard = matches!(actual.outcome, Outcome::Refused { kind, .. } if tells_of_failure(kind));
-        if !(reshapes && heard) {
+        if reshapes && heard {
+            self.oracle.begin_in_vain(op);
+        } else {
             let expected = self.oracle.apply(op, &mut self.comparer.expected).outcome;
             self.oracle.excuse_fills();
             if !heard && actual.outcome != expected {

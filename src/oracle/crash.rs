@@ -38,8 +38,8 @@ pub enum When {
     Before,
 }
 
-/// States that layers may still fall back to.
-pub struct Past(Vec<Vec<Arc<State>>>);
+/// States that layers may still fall back to, and whether they always may.
+pub struct Past(Vec<(Vec<Arc<State>>, bool)>);
 
 /// What has become of that which was not synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +63,8 @@ struct History {
     fills: Vec<Range<u64>>,
     /// Some of these may have failed, which nobody has been told.
     fills_may_fail: bool,
+    /// It could not be synced once, and what a later sync says of the bytes that were there is worth nothing.
+    is_doubtful: bool,
 }
 
 #[derive(Clone)]
@@ -125,7 +127,7 @@ impl Oracle {
         let past = |(index, (history, &floor)): (usize, (&History, _))| {
             let kept = unsynced == Unsynced::Kept && self.layers[index].shape.kind == LayerKind::File;
             let states = history.permitted(floor).filter(|_| kept);
-            states.map(|at| history.states[at].clone()).collect()
+            (states.map(|at| history.states[at].clone()).collect(), kept && history.is_doubtful)
         };
         Past(layers.map(past).collect())
     }
@@ -134,8 +136,9 @@ impl Oracle {
     pub fn resume_chronicle(&mut self, past: Past) {
         self.begin_chronicle();
         let Some(chronicle) = &mut self.chronicle else { return };
-        for (index, (history, past)) in chronicle.layers.iter_mut().zip(past.0).enumerate() {
+        for (index, (history, (past, is_doubtful))) in chronicle.layers.iter_mut().zip(past.0).enumerate() {
             history.states.splice(0..0, past);
+            history.is_doubtful = is_doubtful;
             history.begun = history.states.len() - 1;
             chronicle.moments[0].states[index] = history.begun;
         }
@@ -174,11 +177,26 @@ impl Oracle {
         chronicle.layers.iter_mut().for_each(|history| history.fills_may_fail = true);
     }
 
+    /// A sync may have failed. SQLite layers write again what they rely on; a raw file cannot know what that is.
+    pub fn doubt_files(&mut self) {
+        let Some(chronicle) = &mut self.chronicle else { return };
+        for (history, layer) in chronicle.layers.iter_mut().zip(&self.layers) {
+            history.is_doubtful |= layer.shape.kind == LayerKind::File;
+        }
+    }
+
+    /// An operation begins, and it failed before the oracle could have done it.
+    pub fn begin_in_vain(&mut self, op: &Op) {
+        self.chronicle_begins(op);
+    }
+
     /// What has become of layer `index` up to now must be durable when the operation returns.
     pub(super) fn promise(&mut self, index: usize) {
         if let Some(chronicle) = &mut self.chronicle {
             let history = &mut chronicle.layers[index];
-            history.floor = history.states.len() - 1;
+            if !history.is_doubtful {
+                history.floor = history.states.len() - 1;
+            }
         }
     }
 
@@ -271,7 +289,15 @@ pub enum Found<'a> {
 impl History {
     fn new(state: State) -> Self {
         let states = vec![Arc::new(state)];
-        Self { states, floor: 0, floor_during: 0, begun: 0, fills: Vec::new(), fills_may_fail: false }
+        Self {
+            states,
+            floor: 0,
+            floor_during: 0,
+            begun: 0,
+            fills: Vec::new(),
+            fills_may_fail: false,
+            is_doubtful: false,
+        }
     }
 
     fn floor(&self, when: When) -> usize {

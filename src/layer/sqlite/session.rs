@@ -18,6 +18,7 @@ use crate::geometry::Geometry;
 use crate::layer::{Access, Below, Identity, Parent, SectorMarker};
 
 mod generation;
+mod leaving;
 mod taking;
 
 use generation::Generation;
@@ -81,12 +82,6 @@ impl Session {
 
     pub(super) fn connection(&self) -> &Connection {
         &self.database.conn
-    }
-
-    /// The file, locked as it is, without what is not committed.
-    pub(super) fn take_database(self) -> Database {
-        self.let_go_of_file();
-        self.database
     }
 
     pub(super) fn geometry(&self) -> Geometry {
@@ -219,26 +214,6 @@ impl Session {
         }
     }
 
-    /// Makes everything acknowledged durable, and lets go of the file.
-    pub(super) fn close(mut self) -> Result<()> {
-        self.take_back()?;
-        let uncounted = self.dirty == 0 && !self.database.conn.is_autocommit();
-        let drops_uncounted = planted(Fault::CloseDropsUnmaps) || planted(Fault::ClearNotCommitted);
-        let committed = match drops_uncounted && uncounted {
-            false => self.commit(),
-            true => self.execute("ROLLBACK"),
-        };
-        if committed.is_ok() {
-            self.give_back(space::When::Closing);
-        }
-        self.let_go_of_file();
-        let closed = self.database.close();
-        if planted(Fault::CloseFailureUntold) {
-            return closed;
-        }
-        committed.and(closed)
-    }
-
     /// SQLite's own check of every page and row.
     pub(super) fn verify(&self) -> Result<()> {
         let check = self.database.conn.prepare_cached("PRAGMA integrity_check(1)");
@@ -249,19 +224,6 @@ impl Session {
             "ok" => Ok(()),
             wrong => Err(structure::told(wrong)),
         }
-    }
-
-    fn let_go_of_file(&self) {
-        self.layout.let_go();
-        self.shortcut.iter().for_each(|shortcut| shortcut.close());
-        self.readers.iter().for_each(|readers| readers.close());
-    }
-
-    /// Lets go of the file without what is not yet committed.
-    pub(super) fn abandon(self) {
-        self.let_go_of_file();
-        // The failure that led here is the one that is reported.
-        let _ = self.database.close();
     }
 
     pub(super) fn commit(&mut self) -> Result<()> {

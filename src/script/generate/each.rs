@@ -32,7 +32,7 @@ impl Script {
         lines: impl IntoIterator<Item = LineChoices<C>>,
     ) -> Vec<Line> {
         let mut author = Author::new(profile, shape, habits);
-        let striker = Striker::new(profile.suite, shape, habits);
+        let mut striker = Striker::new(profile.suite, shape, habits);
         let line = |mut choices: LineChoices<C>| striker.line(author.op(&mut choices.op), &mut choices.strike);
         lines.into_iter().map(line).collect()
     }

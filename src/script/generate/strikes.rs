@@ -6,7 +6,7 @@ use crate::strike::{Cut, Failure, Lost, Span, Strike};
 
 /// Operations with what strikes them, as the suite wants it.
 pub(super) fn strike(suite: Suite, shape: &Shape, ops: Vec<Op>, choices: &mut impl Choices) -> Vec<Line> {
-    let striker = Striker::new(suite, shape, choices);
+    let mut striker = Striker::new(suite, shape, choices);
     ops.into_iter().map(|op| striker.line(op, choices)).collect()
 }
 
@@ -15,6 +15,8 @@ pub(super) struct Striker {
     suite: Suite,
     percent: u64,
     failure: Option<Failure>,
+    /// An operation was to fail since the last cut.
+    has_failed: bool,
 }
 
 impl Striker {
@@ -27,10 +29,16 @@ impl Striker {
         };
         // A strike that is always of one kind shows what a mixture hides.
         let failure = choices.percent(40).then(|| kind_of_failure(choices));
-        Self { suite, percent, failure }
+        Self { suite, percent, failure, has_failed: false }
     }
 
-    pub(super) fn line(&self, op: Op, choices: &mut impl Choices) -> Line {
+    pub(super) fn line(&mut self, op: Op, choices: &mut impl Choices) -> Line {
+        // What a failure leaves on the drive shows when the power is cut, at once or after what seems to mend it.
+        if self.has_failed && choices.percent(25) {
+            self.has_failed = false;
+            let strike = Strike::Cut(vec![Cut { after: 0, ..cut(choices) }]);
+            return Line { turn: None, op, strike: Some(strike) };
+        }
         let strikes = self.percent > 0 && choices.percent(self.percent);
         let strike = strikes.then(|| match self.suite {
             Suite::PowerCuts => cuts(choices),
@@ -40,6 +48,7 @@ impl Striker {
                 failure: self.failure.unwrap_or_else(|| kind_of_failure(choices)),
             },
         });
+        self.has_failed |= matches!(strike, Some(Strike::Fail { .. }));
         Line { turn: None, op, strike }
     }
 }

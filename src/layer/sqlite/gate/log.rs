@@ -6,8 +6,9 @@ use std::ops::Range;
 use super::super::log::{Committed, FRAME_HEAD};
 use super::super::seal::Sealer;
 use super::ahead::Ahead;
-use super::below::{Code, File};
+use super::below::{Code, File, LONGEST};
 use super::gather::{Gather, Held};
+use crate::fault::{Fault, planted};
 
 /// The bytes of the head of a frame that are not zero if it ends a transaction.
 const COMMIT: Range<usize> = 4..8;
@@ -21,6 +22,8 @@ pub(super) struct Log {
     /// Where the last write of SQLite ended.
     end: u64,
     next: Next,
+    /// So many bytes were there before, and whether they are on the drive is not known.
+    found: i64,
 }
 
 /// What the next write of the log is.
@@ -33,9 +36,10 @@ enum Next {
 
 impl Log {
     /// The log in that file, of which so many bytes are gathered.
-    pub(super) fn new(file: File, gather: usize) -> Self {
+    pub(super) fn new(mut file: File, gather: usize) -> Self {
+        let found = file.size().unwrap_or(i64::MAX);
         let (gather, ahead, sealer) = (Gather::new(gather), Ahead::default(), Sealer::default());
-        Self { file, gather, ahead, sealer, end: 0, next: Next::Any }
+        Self { file, gather, ahead, sealer, end: 0, next: Next::Any, found }
     }
 
     pub(super) fn file(&mut self) -> &mut File {
@@ -96,7 +100,23 @@ impl Log {
 
     pub(super) fn sync(&mut self, flags: c_int) -> Result<(), Code> {
         self.hand_down()?;
+        self.write_again()?;
         self.file.sync(flags)
+    }
+
+    /// Whoever left the log may have failed to sync it. Its pages read well then and are taken for clean: they are not on
+    /// the drive, and only what is written again ever comes to be (LWN 752063).
+    fn write_again(&mut self) -> Result<(), Code> {
+        if self.found > 0 && !planted(Fault::LogNotWrittenAgain) {
+            let (size, mut buf) = (self.file.size()?.min(self.found), Vec::new());
+            for at in (0..size).step_by(LONGEST) {
+                buf.resize((size - at).min(LONGEST as i64) as usize, 0);
+                self.file.read(&mut buf, at as u64)?;
+                self.file.write(&buf, at as u64)?;
+            }
+        }
+        self.found = 0;
+        Ok(())
     }
 
     pub(super) fn size(&mut self) -> Result<i64, Code> {

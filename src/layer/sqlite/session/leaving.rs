@@ -1,0 +1,59 @@
+//! From an open layer to a file that nobody holds.
+
+use super::Session;
+use crate::error::Result;
+use crate::fault::{Fault, planted};
+use crate::layer::sqlite::database::Database;
+use crate::layer::sqlite::space;
+
+impl Session {
+    /// Makes everything acknowledged durable, and lets go of the file.
+    pub(in crate::layer::sqlite) fn close(mut self) -> Result<()> {
+        self.take_back()?;
+        let uncounted = self.dirty == 0 && !self.database.conn.is_autocommit();
+        let drops_uncounted = planted(Fault::CloseDropsUnmaps) || planted(Fault::ClearNotCommitted);
+        let committed = match drops_uncounted && uncounted {
+            false => self.commit(),
+            true => self.execute("ROLLBACK"),
+        };
+        match committed.is_ok() {
+            true => self.give_back(space::When::Closing),
+            false => self.leave_log(),
+        }
+        self.let_go_of_file();
+        let closed = self.database.close();
+        if planted(Fault::CloseFailureUntold) {
+            return closed;
+        }
+        committed.and(closed)
+    }
+
+    /// A commit that failed may lie in the log whole, and SQLite would copy what lies before it and delete the log. A log
+    /// whose deletion a power cut takes back would bring that commit with it, after others had seen that it was not made.
+    fn leave_log(&self) {
+        if !planted(Fault::FailedCommitReturns) {
+            // A connection that cannot be told so does not copy anything either.
+            let _ = self.database.keep_log();
+        }
+    }
+
+    /// Lets go of the file without what is not yet committed.
+    pub(in crate::layer::sqlite) fn abandon(self) {
+        self.leave_log();
+        self.let_go_of_file();
+        // The failure that led here is the one that is reported.
+        let _ = self.database.close();
+    }
+
+    /// The file, locked as it is, without what is not committed.
+    pub(in crate::layer::sqlite) fn take_database(self) -> Database {
+        self.let_go_of_file();
+        self.database
+    }
+
+    fn let_go_of_file(&self) {
+        self.layout.let_go();
+        self.shortcut.iter().for_each(|shortcut| shortcut.close());
+        self.readers.iter().for_each(|readers| readers.close());
+    }
+}
