@@ -4,7 +4,7 @@ use disklayer_sqlite::error::ErrorKind;
 use disklayer_sqlite::geometry::Geometry;
 use disklayer_sqlite::layer::{Below, Durability, Format, LayerIo, Mode, SectorMarker, SqliteDiskLayer};
 
-use super::media::{FORMATS, Home, disk_of, write};
+use super::media::{FORMATS, Home, disk_of, refused, write};
 use super::open::{bytes_of, sound};
 
 /// Uses a layer whose file is not what it was: errors are fine, and panics are not.
@@ -205,4 +205,23 @@ pub(super) fn large(format: Format) -> (Home, Vec<u8>) {
     let bytes = bytes_of(&home.path())[0].clone();
     assert!(bytes.len() > 8 << 20);
     (home, bytes)
+}
+
+/// An extent of nothing, in a file too large to be looked at whole when it is opened: its clusters are not absent.
+#[test]
+fn rule_19_an_extent_of_zeros_without_zeros_is_an_error_and_never_data() {
+    let (home, _) = large(Format::One);
+    let conn = rusqlite::Connection::open(home.path()).unwrap();
+    conn.execute_batch("DELETE FROM clusters WHERE cluster = 5; INSERT INTO zeros VALUES (5, 5)").unwrap();
+    conn.close().unwrap();
+    for mode in [Mode::ReadOnly, Mode::ReadWrite] {
+        let layer = home.try_open(mode).unwrap();
+        let read = |sector| layer.read(sector, &mut [0; 65536], &mut SectorMarker::new(sector..sector + 1));
+        let clusters: Vec<_> = (0..160).filter_map(|sector| read(sector).err()).collect();
+        assert!(
+            !clusters.is_empty() && clusters.iter().all(|error| error.kind() == ErrorKind::Corrupt),
+            "{clusters:?}"
+        );
+        refused(layer.zeroed_until(0).and_then(|_| layer.next_extent(0)), ErrorKind::Corrupt);
+    }
 }

@@ -52,7 +52,8 @@ impl Trees {
         }
         match self.last(file, self.zeros, wanted, 0)? {
             Some(extent) => {
-                let stop = stop_of(&extent)?;
+                // One that has nothing is damaged, and SQLite is asked.
+                let stop = stop_of(&extent).filter(|stop| *stop > extent.number)?;
                 Some(if stop > wanted { Place::Zeroed } else { Place::Absent })
             }
             None => Some(Place::Absent),
