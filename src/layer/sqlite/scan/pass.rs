@@ -71,6 +71,10 @@ impl Pass<'_, '_> {
             return;
         }
         let end = self.run(start..range.end, Order::Down);
+        if start == end {
+            // What could not be read from below could be from above.
+            return;
+        }
         let fruitless = if start > range.start || end < range.end { 0 } else { fruitless + 1 };
         if end - start <= 1 || fruitless > FRUITLESS {
             self.lost.push(start..end);
@@ -113,5 +117,64 @@ impl Pass<'_, '_> {
             Order::Up => range.end,
             Order::Down => range.start,
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    /// A query for `?1..?2` that gives the key `row`, if one is given, and fails then if there are more than `most` keys.
+    macro_rules! fails {
+        (above $most:literal) => {
+            concat!("SELECT abs(-9223372036854775807 - n), 0 FROM two WHERE n = 1 AND ?2 - ?1 > ", $most)
+        };
+        ($row:literal, above $most:literal) => {
+            concat!("SELECT ", $row, ", 0 FROM two WHERE n = 0 UNION ALL ", fails!(above $most))
+        };
+    }
+
+    /// What is lost of so many keys.
+    fn lost(up: &'static str, down: &'static str, keys: u64) -> Vec<Range<u64>> {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch("CREATE TABLE two(n); INSERT INTO two VALUES (0), (1)").unwrap();
+        pass(&conn, Table { up, down }, 0..keys, &mut |_, _| Ok(Row::Sound)).unwrap()
+    }
+
+    #[test]
+    fn a_gap_is_known_to_the_key_unless_it_is_long() {
+        assert_eq!(lost(fails!(above 1), fails!(above 1), 4096), []);
+        assert_eq!(lost(fails!(above 1), fails!(above 1), 8192), [0..8192]);
+    }
+
+    #[test]
+    fn halving_goes_on_where_rows_come_from_one_end_only() {
+        assert_eq!(lost(fails!("?1", above 2), fails!(above 2), 1 << 16), []);
+        assert_eq!(lost(fails!(above 2), fails!("?2 - 1", above 2), 1 << 16), []);
+    }
+
+    #[test]
+    fn what_could_be_read_from_above_is_not_lost() {
+        assert_eq!(lost(fails!("?1", above 1), "SELECT 1, 0 FROM two WHERE ?1 <= 1 AND 1 < ?2", 2), []);
+    }
+
+    #[test]
+    fn rows_that_are_damaged_are_lost_alone_and_a_failure_ends_it() {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch("CREATE TABLE two(n); INSERT INTO two VALUES (0), (1)").unwrap();
+        let table = || Table {
+            up: "SELECT n, 0 FROM two WHERE n >= ?1 AND n < ?2 ORDER BY n",
+            down: "SELECT n, 0 FROM two WHERE n >= ?1 AND n < ?2 ORDER BY n DESC",
+        };
+        let judge = |key| Ok(if key == 1 { Row::Damaged } else { Row::Sound });
+        assert_eq!(pass(&conn, table(), 0..9, &mut |key, _| judge(key)).unwrap(), [1..2]);
+        let mut count = 0;
+        let failed = pass(&conn, table(), 0..9, &mut |_, _| {
+            count += 1;
+            Err(Error::new(ErrorKind::Failed, "enough"))
+        });
+        assert!(failed.is_err() && count == 1);
     }
 }
