@@ -3,6 +3,7 @@
 
 mod bounds;
 mod cache;
+mod check;
 mod child;
 mod clusters;
 mod commit;

@@ -38,3 +38,25 @@ pub(super) fn push(ranges: &mut Vec<Range<u64>>, number: u64) {
         _ => ranges.push(number..number + 1),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_go_on_in_either_direction_are_one_range() {
+        let mut ranges = Vec::new();
+        [5, 6, 4, 9, 8, 7, 20, 11].into_iter().for_each(|number| push(&mut ranges, number));
+        assert_eq!(ranges, [4..7, 7..10, 20..21, 11..12]);
+        assert_eq!(merged(ranges), [4..10, 11..12, 20..21]);
+    }
+
+    #[test]
+    fn what_is_gone_is_left_out() {
+        let left = |gone: &[Range<u64>]| without(&[0..4, 6..10], gone);
+        assert_eq!(left(&[]), [0..4, 6..10]);
+        assert_eq!(left(&[0..1, 3..7]), [1..3, 7..10]);
+        assert_eq!(left(&[1..2, 4..6, 9..12]), [0..1, 2..4, 6..9]);
+        assert_eq!(left(&[0..20]), []);
+    }
+}
