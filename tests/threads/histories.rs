@@ -212,3 +212,20 @@ fn rule_15_a_flush_promises_what_was_acknowledged_before_it_was_called() {
     let fua = [write(), request(2, 3, "write 1 1 stamp 2 fua", &[])];
     assert!(may_survive(&fua, [1, 2]) && !may_survive(&fua, [1, 9]) && !may_survive(&fua, [9, 2]));
 }
+
+/// Whether the two race, whichever is named first.
+fn race(one: &str, other: &str) -> bool {
+    let [one, other] = [one, other].map(|text| request(0, 1, text, &[]));
+    let races = one.races_with(&other);
+    assert_eq!(other.races_with(&one), races);
+    races
+}
+
+#[test]
+fn rule_23_requests_race_where_they_meet_and_one_of_them_changes_something() {
+    assert!(race("write 2 2 zeros", "read 3 1") && race("write 2 2 zeros", "unmap 0 3"));
+    assert!(race("write 2 2 zeros", "read 2 2") && race("commit", "read 8 1"));
+    assert!(!race("write 2 2 zeros", "read 4 1") && !race("write 2 2 zeros", "unmap 0 2"));
+    assert!(!race("read 2 2", "read 2 2") && !race("flush", "write 2 2 zeros"));
+    assert!(!race("write 2 0 zeros", "read 2 1"), "what is of no sectors changes nothing");
+}
