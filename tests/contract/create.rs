@@ -1,11 +1,13 @@
 //! Rule 20: a new layer where something old may be.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use disklayer_sqlite::error::{ErrorKind, Result};
 use disklayer_sqlite::layer::{
-    Existing, FileDisk, FormatOnAttachSqliteDiskLayer, FormatParams, IncompleteFormatParams, LayerIo, Mode, Options,
-    SqliteDiskLayer,
+    Existing, FileDisk, FileSystem, FormatOnAttachSqliteDiskLayer, FormatParams, Found, IncompleteFormatParams,
+    LayerIo, Mode, Native, Options, RawFile, SqliteDiskLayer, Wanted,
 };
 use disklayer_sqlite::stack::{DiskAccess, LayerConfiguration, LayeredDisk};
 
@@ -227,5 +229,62 @@ fn rule_20_a_pushed_layer_is_not_put_over_a_file_and_the_disk_stays() {
     let disk = super::media::stack(&[full_ram(disk_of(4), 9)]);
     refused(disk.push(home.diff()), ErrorKind::AlreadyExists);
     assert_eq!((disk.layer_count(), show(&disk, 0..4)), (1, vec![9; 4]));
+    assert_eq!(look(&home.open(), 0..4), [Some(1); 4]);
+}
+
+/// The operating system's files, of which no log can be opened to be synced.
+#[derive(Debug)]
+struct Unsyncable(Native);
+
+impl FileSystem for Unsyncable {
+    fn vfs(&self) -> Option<&str> {
+        self.0.vfs()
+    }
+
+    fn look(&self, path: &Path) -> io::Result<Found> {
+        self.0.look(path)
+    }
+
+    fn follow(&self, path: &Path) -> PathBuf {
+        self.0.follow(path)
+    }
+
+    fn create_new(&self, path: &Path) -> io::Result<()> {
+        self.0.create_new(path)
+    }
+
+    fn open(&self, path: &Path, wanted: Wanted) -> io::Result<(Box<dyn RawFile>, Wanted)> {
+        match wanted == Wanted::Writing && path.to_string_lossy().ends_with("-wal") {
+            true => Err(io::ErrorKind::PermissionDenied.into()),
+            false => self.0.open(path, wanted),
+        }
+    }
+
+    fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.0.hard_link(from, to)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.0.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.0.remove(path)
+    }
+
+    fn sync_directory_of(&self, path: &Path) -> io::Result<()> {
+        self.0.sync_directory_of(path)
+    }
+}
+
+/// After a power cut an old log that is not known to be empty would be replayed into the new file.
+#[test]
+fn rule_20_nothing_is_replaced_while_the_old_log_may_come_back() {
+    let home = old();
+    let options = Options { file_system: Arc::new(Unsyncable(Native)), ..Options::default() };
+    let made = SqliteDiskLayer::create(home.path(), format(disk_of(8)), Existing::Replace, &options);
+    let error = refused(made, ErrorKind::PermissionDenied);
+    assert!(error.to_string().contains("syncing the old log"), "{error}");
+    assert!(names(home.directory()).iter().all(|name| !name.contains(".new")));
     assert_eq!(look(&home.open(), 0..4), [Some(1); 4]);
 }

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use disklayer_sqlite::layer::{Below, LayerIo, Mode};
+use disklayer_sqlite::error::ErrorKind;
+use disklayer_sqlite::layer::{Below, Durability, LayerIo, Mode};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::media::{Home, disk_of, full_ram, look, show, stack, write};
+use super::media::{Home, disk_of, full_ram, look, refused, show, stack, write};
 
 /// A file as the original makes it, with its text, and sectors of ones, zeros and twos.
 pub(super) fn original(path: &Path) {
@@ -149,4 +150,58 @@ fn rule_22_a_file_of_the_original_is_a_layer_of_a_stack() {
     drop(disk);
     let sectors = as_the_original_reads(&home.path()).1;
     assert_eq!(sectors, [(0, Some(1)), (1, Some(4)), (3, None), (7, None)]);
+}
+
+/// Does something to the file of a layer that is closed.
+fn change(home: &Home, sql: &str) {
+    Connection::open(home.path()).unwrap().execute_batch(sql).unwrap();
+}
+
+#[test]
+fn rule_05_what_a_condition_of_the_file_refuses_is_undone_whole() {
+    let home = Home::original();
+    home.create(disk_of(8)).close().unwrap();
+    change(
+        &home,
+        "DROP TABLE sectors; CREATE TABLE sectors(sector INTEGER NOT NULL PRIMARY KEY, \
+         data BLOB CHECK (data IS NULL OR substr(data, 1, 1) <> x'09'))",
+    );
+    let layer = home.open();
+    write(&layer, 0, 1, 2);
+    let mixed = [[2; 512], [9; 512]].concat();
+    for _ in 0..2 {
+        refused(layer.write(1, &mixed, Durability::Flushed), ErrorKind::Io);
+        assert_eq!(look(&layer, 0..3), [Some(1), Some(1), None]);
+    }
+    write(&layer, 2, 3, 1);
+    layer.close().unwrap();
+    assert_eq!(look(&home.open(), 0..4), [Some(1), Some(1), Some(3), None]);
+}
+
+#[test]
+fn rule_18_a_generation_that_cannot_be_written_costs_the_write_and_nothing_else() {
+    let home = Home::file();
+    let layer = home.create(disk_of(8));
+    write(&layer, 0, 1, 2);
+    layer.close().unwrap();
+    let identity = home.try_open(Mode::ReadOnly).unwrap().metadata().identity;
+    let conn = Connection::open(home.path()).unwrap();
+    let text: String = conn.query_row("SELECT identity FROM identity", [], |row| row.get(0)).unwrap();
+    drop(conn);
+    change(
+        &home,
+        &format!(
+            "DROP TABLE identity; CREATE TABLE identity(identity TEXT NOT NULL CHECK (identity = '{text}')); \
+             INSERT INTO identity VALUES ('{text}')"
+        ),
+    );
+    let layer = home.open();
+    assert_eq!(layer.metadata().identity, identity);
+    for _ in 0..2 {
+        refused(layer.write(1, &[2; 512], Durability::Fua), ErrorKind::Io);
+        assert_eq!(look(&layer, 0..3), [Some(1), Some(1), None]);
+    }
+    layer.flush().unwrap();
+    layer.close().unwrap();
+    assert_eq!(home.try_open(Mode::ReadOnly).unwrap().metadata().identity, identity);
 }

@@ -3,8 +3,11 @@
 use disklayer_sqlite::error::ErrorKind;
 use disklayer_sqlite::layer::{Access, Below, Durability, FileDisk, LayerIo, Mode};
 use disklayer_sqlite::stack::{DiskAccess, LayeredDisk};
+use rusqlite::ffi::SQLITE_CANTOPEN;
 
 use super::media::{Home, disk_of, full_ram, look, plain, refused, show, write};
+use super::power::copy_of;
+use super::vfs::{Call, Watch};
 
 /// Whether the file can now not be written to: permissions hold nobody back who may do everything.
 #[cfg(unix)]
@@ -98,4 +101,22 @@ fn rule_13_a_layer_from_a_file_that_cannot_be_written_says_that_it_is_read_only(
     refused(layer.write(0, &[2; 512], Durability::Fua), ErrorKind::ReadOnly);
     assert_eq!(look(&layer, 0..2), [Some(1); 2]);
     assert_eq!(FileDisk::open(&raw, 512, Mode::ReadWrite).unwrap().metadata().access, Access::ReadOnly);
+}
+
+#[test]
+fn rule_13_where_a_log_cannot_be_read_the_file_is_not_read_without_it() {
+    let home = Home::file();
+    let layer = home.create(disk_of(4));
+    write(&layer, 0, 1, 1);
+    layer.flush().unwrap();
+    let copy = copy_of(&home);
+    // As on media that nobody can write to.
+    let watch = Watch::on(copy.directory());
+    watch.fail(Call::Map, SQLITE_CANTOPEN);
+    let error = refused(copy.try_open(Mode::ReadOnly), ErrorKind::PermissionDenied);
+    assert!(error.to_string().contains("cannot be replayed here"), "{error}");
+    watch.heal();
+    copy.open().close().unwrap();
+    watch.fail(Call::Map, SQLITE_CANTOPEN);
+    assert_eq!(look(&copy.try_open(Mode::ReadOnly).unwrap(), 0..2), [Some(1), None]);
 }

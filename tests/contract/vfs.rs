@@ -17,6 +17,8 @@ use rusqlite::ffi;
 pub(super) enum Call {
     Write,
     Sync,
+    /// The index of a log is mapped into memory.
+    Map,
 }
 
 /// Which of the files of a database a call was for.
@@ -185,6 +187,22 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
     }
 }
 
+unsafe extern "C" fn shm_map(
+    file: *mut ffi::sqlite3_file,
+    page: c_int,
+    len: c_int,
+    extend: c_int,
+    to: *mut *mut c_void,
+) -> c_int {
+    // SAFETY: the arguments are passed on as they came, with the base's file.
+    unsafe {
+        match see(file, Call::Map) {
+            Some(code) => code,
+            None => (*(*inner(file)).pMethods).xShmMap.unwrap()(inner(file), page, len, extend, to),
+        }
+    }
+}
+
 macro_rules! pass_on {
     ($($name:ident: $method:ident($($argument:ident: $type:ty),*) -> $result:ty;)+) => {
         $(unsafe extern "C" fn $name(file: *mut ffi::sqlite3_file, $($argument: $type),*) -> $result {
@@ -204,7 +222,6 @@ pass_on! {
     file_control: xFileControl(op: c_int, argument: *mut c_void) -> c_int;
     sector_size: xSectorSize() -> c_int;
     device_characteristics: xDeviceCharacteristics() -> c_int;
-    shm_map: xShmMap(page: c_int, len: c_int, extend: c_int, to: *mut *mut c_void) -> c_int;
     shm_lock: xShmLock(offset: c_int, count: c_int, flags: c_int) -> c_int;
     shm_barrier: xShmBarrier() -> ();
     shm_unmap: xShmUnmap(delete: c_int) -> c_int;
