@@ -93,3 +93,28 @@ pub(super) fn is_zero(data: &[u8]) -> bool {
     // Sectors are powers of two; whole words at a time is what the compiler makes quick.
     data.chunks_exact(64).all(|chunk| chunk.iter().fold(0, |all, byte| all | byte) == 0)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use crate::layer::sqlite::{Existing, Format, FormatParams, MemoryFile, Options, SqliteDiskLayer};
+    use crate::layer::{Durability, LayerIo};
+
+    /// Each page that is changed would be kept once more for every savepoint that is left.
+    #[test]
+    fn a_savepoint_is_gone_when_its_request_is_done() {
+        let format = FormatParams { logically_read_only: false, len: 4096, sector_size: 512 };
+        let options = Options { format: Format::Original, ..Options::default() };
+        let layer = SqliteDiskLayer::create(&MemoryFile::default(), format, Existing::Keep, &options).unwrap();
+        layer.write(0, &[7; 1024], Durability::Flushed).unwrap();
+        layer
+            .with(|session| {
+                let connection = session.connection();
+                assert!(!connection.is_autocommit(), "the write waits for a flush");
+                assert!(connection.execute_batch("RELEASE request").is_err(), "its savepoint is still there");
+                Ok(())
+            })
+            .unwrap();
+        layer.close().unwrap();
+    }
+}

@@ -253,3 +253,78 @@ impl Gather<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::layer::sqlite::{Existing, FormatParams, Mode, Options, SqliteDiskLayer};
+    use crate::layer::{Below, Durability, LayerIo};
+
+    /// What a way of reading finds in sectors: their bytes and which of them are there.
+    type Seen = (Vec<u8>, Vec<bool>);
+
+    fn seen(range: &Range<u64>, read: impl FnOnce(&mut [u8], &mut SectorMarker)) -> Seen {
+        let mut buf = vec![0xee; (range.end - range.start) as usize * 512];
+        let mut marker = SectorMarker::new(range.clone());
+        read(&mut buf, &mut marker);
+        (buf, range.clone().map(|sector| marker.is_set(sector)).collect())
+    }
+
+    /// Rows on several levels of pages with numbers of every length, and extents with ends of every length.
+    fn made(page_size: u32) -> (tempfile::TempDir, SqliteDiskLayer, Vec<Range<u64>>) {
+        let (directory, size) = (tempfile::tempdir().unwrap(), u64::from(page_size) * 8 / 512);
+        let format = FormatParams { logically_read_only: false, len: 1 << 62, sector_size: 512 };
+        let (place, options) = (directory.path().join("disk.dbhd"), Options { page_size, ..Options::default() });
+        let layer = SqliteDiskLayer::create(place.clone(), format, Existing::Keep, &options).unwrap();
+        let mut looked_at = Vec::new();
+        for exponent in [0, 3, 9, 20, 28, 40, 48].into_iter().filter(|exponent| size << exponent < 1 << 52) {
+            let start = size << exponent;
+            layer.unmap(start - size, size, Below::Something).unwrap();
+            layer.write(start + 2, &vec![exponent as u8 + 1; 512 * 3], Durability::Flushed).unwrap();
+            looked_at.extend([start - size..start, start - 1..start + 4, start + 5..start + size]);
+        }
+        for cluster in (1000..3000).filter(|cluster| cluster % 7 > 0) {
+            let sectors = 1 + cluster % size;
+            layer.write(cluster * size, &vec![cluster as u8; 512 * sectors as usize], Durability::Flushed).unwrap();
+            looked_at.extend((cluster % 3 == 0).then_some(cluster * size..(cluster + 2) * size));
+        }
+        layer.close().unwrap();
+        let layer = SqliteDiskLayer::open(place, Mode::ReadWrite, &options).unwrap();
+        (directory, layer, looked_at)
+    }
+
+    #[test]
+    fn what_lies_in_the_file_is_read_without_sqlite_and_reads_the_same() {
+        for page_size in [512, 4096] {
+            let (_directory, layer, looked_at) = made(page_size);
+            let shortcut = layer.shortcut.as_ref().unwrap();
+            for range in &looked_at {
+                let around = seen(range, |buf, marker| {
+                    assert_eq!(shortcut.read(range, buf, marker), Ask::Nobody, "{range:?} in pages of {page_size}");
+                });
+                let through = seen(range, |buf, marker| {
+                    layer.with(|session| session.read(range.clone(), buf, marker)).unwrap();
+                });
+                assert!(around == through, "{range:?} in pages of {page_size}");
+            }
+            layer.close().unwrap();
+        }
+    }
+
+    #[test]
+    fn what_has_been_changed_is_asked_for() {
+        let (_directory, layer, _) = made(512);
+        let shortcut = layer.shortcut.as_ref().unwrap();
+        let asked = |sector: u64| {
+            shortcut.read(&(sector..sector + 1), &mut [0; 512], &mut SectorMarker::new(sector..sector + 1))
+        };
+        assert_eq!([8000, 8008, 8016].map(asked), [Ask::Nobody; 3]);
+        layer.write(8009, &[1; 512], Durability::Flushed).unwrap();
+        assert_eq!([8000, 8008, 8016].map(asked), [Ask::Nobody, Ask::Writer, Ask::Nobody]);
+        layer.flush().unwrap();
+        assert_eq!([8000, 8008, 8016].map(asked), [Ask::Nobody, Ask::Anybody, Ask::Nobody]);
+        layer.close().unwrap();
+        assert_eq!(asked(8000), Ask::Writer);
+    }
+}

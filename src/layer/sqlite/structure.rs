@@ -169,3 +169,22 @@ fn clusters(conn: &Connection, has_zeros: bool) -> Result<()> {
         false => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_could_not_be_read_is_the_drives_fault_and_a_misfit_that_of_the_file() {
+        let told_of =
+            |code| told(&format!("*** in database main ***\nTree 3 page 5: unable to get it. error code={code}"));
+        assert_eq!(told_of(ffi::SQLITE_IOERR_READ).kind(), ErrorKind::Io);
+        assert_eq!(told_of(ffi::SQLITE_CORRUPT).kind(), ErrorKind::Corrupt);
+        let misfit = told("*** in database main ***\nTree 3 page 5: 3 bytes are lost");
+        assert_eq!(misfit.to_string(), corrupt("Tree 3 page 5: 3 bytes are lost").to_string());
+        assert_eq!(
+            told_of(ffi::SQLITE_CORRUPT).to_string(),
+            corrupt("Tree 3 page 5: unable to get it. error code=11").to_string()
+        );
+    }
+}

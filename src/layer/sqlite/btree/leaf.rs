@@ -115,3 +115,22 @@ pub(super) fn varint(bytes: &mut Vec<u8>, number: u64) {
         bytes.push((number >> (7 * at)) as u8 & 0x7f | more);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Worked out by hand from "Cell payload overflow pages" of SQLite's description of its files.
+    #[test]
+    fn as_much_lies_in_the_leaf_as_sqlite_wants_there() {
+        // At most 477 bytes, at least 39, and pages of 508 bytes behind.
+        for (payload, local) in [(0, 0), (477, 477), (478, 39), (546, 39), (547, 39), (548, 40), (985, 477), (986, 39)]
+        {
+            assert_eq!(local_len(payload, 512), local, "{payload} bytes in pages of 512");
+        }
+        // At most 4061, at least 489, and 4092 behind.
+        for (payload, local) in [(4061, 4061), (4062, 489), (4581, 489), (4582, 490), (8153, 4061), (8154, 489)] {
+            assert_eq!(local_len(payload, 4096), local, "{payload} bytes in pages of 4096");
+        }
+    }
+}

@@ -178,4 +178,10 @@ mod tests {
         slots.release_all(&mut one);
         slots.share(&mut other, 5).unwrap();
     }
+
+    #[test]
+    fn slots_are_there_up_to_the_last() {
+        assert!([0..SLOTS, SLOTS - 1..SLOTS, 2..4].iter().all(Slots::are_there));
+        assert!(![SLOTS - 1..SLOTS + 1, SLOTS..SLOTS + 1, 0..0, 3..3].iter().any(Slots::are_there));
+    }
 }

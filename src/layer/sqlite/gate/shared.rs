@@ -118,3 +118,26 @@ impl Shared {
         if self.is_broken() { Err(code) } else { Ok(()) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the index says after it was written to.
+    fn is_kept(shared: &Shared) -> bool {
+        shared.index(0, 64).iter().any(|region| region[0].load(Ordering::SeqCst) == 7)
+    }
+
+    #[test]
+    fn an_index_is_gone_when_the_last_connection_has_done_with_it() {
+        let shared = Shared::new(0);
+        (0..2).for_each(|_| shared.map());
+        shared.index(2, 64)[0][0].store(7, Ordering::SeqCst);
+        shared.unmap();
+        assert!(is_kept(&shared));
+        shared.map();
+        (0..2).for_each(|_| shared.unmap());
+        shared.map();
+        assert!(!is_kept(&shared) && shared.index(0, 64).is_empty());
+    }
+}
