@@ -124,10 +124,8 @@ impl Sealer {
             self.frames.insert(place, (offset, Frame::default()));
         }
         self.frames[place].1.head = XxHash3_64::oneshot(head);
-        match head[4..8] != [0; 4] {
-            true => self.commit = Some(offset),
-            false if self.commit == Some(offset) => self.commit = None,
-            false => {}
+        if head[4..8] != [0; 4] {
+            self.commit = Some(offset);
         }
     }
 
