@@ -115,3 +115,25 @@ impl Session {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use crate::layer::sqlite::{Existing, FormatParams, MemoryFile, Options, SqliteDiskLayer};
+
+    #[test]
+    fn a_generation_that_cannot_be_written_leaves_no_transaction_open() {
+        let format = FormatParams { logically_read_only: false, len: 4096, sector_size: 512 };
+        let layer =
+            SqliteDiskLayer::create(&MemoryFile::default(), format, Existing::Keep, &Options::default()).unwrap();
+        layer
+            .with(|session| {
+                let never = "DROP TABLE identity; CREATE TABLE identity(identity TEXT NOT NULL CHECK (FALSE))";
+                session.connection().execute_batch(never).unwrap();
+                session.change_generation().unwrap_err();
+                assert!(session.connection().is_autocommit() && !session.has_lost_changes());
+                Ok(())
+            })
+            .unwrap();
+    }
+}
