@@ -225,3 +225,54 @@ fn rule_19_an_extent_of_zeros_without_zeros_is_an_error_and_never_data() {
         refused(layer.zeroed_until(0).and_then(|_| layer.next_extent(0)), ErrorKind::Corrupt);
     }
 }
+
+/// A page of the tree of clusters leads nowhere, or back to where it came from, in a file too large to be looked at whole:
+/// who reads around SQLite goes no further than SQLite does.
+#[test]
+fn rule_19_a_page_that_leads_astray_is_an_error_whoever_reads() {
+    let (home, sound) = large(Format::One);
+    let conn = rusqlite::Connection::open(home.path()).unwrap();
+    let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'clusters'";
+    let root: u32 = conn.query_row(sql, [], |row| row.get(0)).unwrap();
+    drop(conn);
+    let start = |page: u32| (page as usize - 1) * 4096;
+    // The second of the pages that the root leads to: the first and the last are looked at when the file is opened.
+    let cell = usize::from(u16::from_be_bytes([sound[start(root) + 14], sound[start(root) + 15]]));
+    let child = start(root) + cell;
+    assert!(sound[start(root)] == 5 && cell > 0, "the root has no pages below it");
+    // And pages that sectors go on in: each begins with the number of the next.
+    let next = |page: &u32| u32::from_be_bytes(sound[start(*page)..][..4].try_into().unwrap());
+    let overflows = (3..2000).step_by(97).filter(|page| next(page) == page + 1).map(|page| (start(page), 0));
+    let mut count = 0;
+    for (at, number) in [(child, root), (child, 0), (child, u32::MAX)].into_iter().chain(overflows) {
+        let mut bytes = sound.clone();
+        bytes[at..at + 4].copy_from_slice(&number.to_be_bytes());
+        remove_logs(&home);
+        std::fs::write(home.path(), bytes).unwrap();
+        let [reader, writer] = [Mode::ReadOnly, Mode::ReadWrite].map(|mode| right_or_damaged(&home, mode));
+        assert_eq!(reader, writer, "{number} at {at}");
+        // The number of the next page is said in the map of pages too, and SQLite tries that first.
+        assert_eq!(reader.is_empty(), at != child, "{number} at {at}");
+        count += 1;
+    }
+    assert!(count > 8, "{count} pages");
+}
+
+/// The sectors of a [`large`] layer that are damaged; the others must be right.
+fn right_or_damaged(home: &Home, mode: Mode) -> Vec<u64> {
+    let layer = home.try_open(mode).unwrap();
+    let is_damaged = |sector: &u64| {
+        let (mut buf, mut marker) = (vec![0xee; 65536], SectorMarker::new(*sector..sector + 1));
+        match layer.read(*sector, &mut buf, &mut marker) {
+            Ok(()) => {
+                assert!(marker.is_set(*sector) && buf.iter().all(|byte| *byte == *sector as u8 + 1), "sector {sector}");
+                false
+            }
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+                true
+            }
+        }
+    };
+    (0..160).filter(is_damaged).collect()
+}

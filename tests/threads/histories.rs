@@ -229,3 +229,10 @@ fn rule_23_requests_race_where_they_meet_and_one_of_them_changes_something() {
     assert!(!race("read 2 2", "read 2 2") && !race("flush", "write 2 2 zeros"));
     assert!(!race("write 2 0 zeros", "read 2 1"), "what is of no sectors changes nothing");
 }
+
+#[test]
+fn rule_23_requests_overlap_unless_one_has_returned_when_the_other_is_called() {
+    let read = |called, returned| request(called, returned, "read 0 1", &[]);
+    assert!(read(0, 3).overlaps(&read(2, 4)) && read(2, 4).overlaps(&read(0, 3)) && read(0, 9).overlaps(&read(2, 4)));
+    assert!(!read(0, 2).overlaps(&read(2, 4)) && !read(2, 4).overlaps(&read(0, 2)));
+}
