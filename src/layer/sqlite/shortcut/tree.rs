@@ -237,3 +237,38 @@ fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     }
     Some((value << 8 | u64::from(*bytes.get(8)?), &bytes[9..]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Worked out by hand from "Cell payload overflow pages" of SQLite's description of its files.
+    #[test]
+    fn as_much_lies_with_the_number_as_sqlite_wants_there() {
+        // At most 477 bytes and at least 39; at most 4061 and at least 489.
+        let lens = [(512, 477, 477), (512, 478, 39), (512, 547, 39), (512, 548, 40), (512, 985, 477), (512, 986, 39)];
+        let longer = [(4096, 4061, 4061), (4096, 4062, 489), (4096, 4581, 489), (4096, 8153, 4061), (4096, 8154, 489)];
+        for (page_size, len, local) in lens.into_iter().chain(longer) {
+            let trees = Trees { clusters: 0, zeros: 0, page_size };
+            assert_eq!(trees.local(len), local, "{len} bytes in pages of {page_size}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_read_as_sqlite_writes_them() {
+        assert_eq!(varint(&[0x7f, 9]), Some((0x7f, &[9][..])));
+        assert_eq!(varint(&[0x81, 0, 9]), Some((128, &[9][..])));
+        assert_eq!(varint(&[0xff; 9]), Some((u64::MAX, &[][..])));
+        assert_eq!((varint(&[]), varint(&[0x81]), varint(&[0xff; 8])), (None, None, None));
+        let extent = |types: &[u8], bytes: &[u8]| {
+            let head = [&[types.len() as u8 + 1], types, bytes].concat();
+            stop_of(&Row { number: 0, len: head.len(), local: head, overflow: 0 })
+        };
+        assert_eq!([extent(&[0, 8], &[]), extent(&[0, 9], &[])], [Some(0), Some(1)]);
+        assert_eq!([extent(&[0, 1], &[0x7f]), extent(&[0, 1], &[0xff])], [Some(127), Some(-1)]);
+        assert_eq!([extent(&[0, 2], &[1, 2]), extent(&[0, 3], &[1, 2, 3])], [Some(0x102), Some(0x1_0203)]);
+        assert_eq!(extent(&[0, 5], &[1, 2, 3, 4, 5, 6]), Some(0x102_0304_0506));
+        assert_eq!(extent(&[0, 6], &[0x80, 0, 0, 0, 0, 0, 0, 0]), Some(i64::MIN));
+        assert_eq!([extent(&[0, 2], &[1]), extent(&[0, 7], &[0; 8]), extent(&[1, 1], &[0; 2])], [None; 3]);
+    }
+}
