@@ -56,6 +56,8 @@ pub(super) fn plain(layer: &Arc<dyn LayerIo>) -> LayerConfiguration {
 /// Makes a claim about every kind of sparse layer.
 pub(super) fn each_sparse_layer(geometry: Geometry, claim: impl Fn(&str, &dyn LayerIo)) {
     claim("RAM", &RamDiskLayer::new(geometry, Access::ReadWrite));
+    let shared: Arc<dyn LayerIo> = Arc::new(Home::memory().create(geometry));
+    claim("a layer that is shared", &shared);
     for home in Home::each() {
         claim(&home.to_string(), &home.create(geometry));
     }

@@ -232,7 +232,10 @@ fn rule_19_metadata_that_says_nothing_sensible_is_damage() {
         format!(r#"'{{"logically_read_only":false,"sector_count":{count},"sector_size":{size},{sizes}}}'"#)
     };
     FORMATS.iter().for_each(|format| {
-        damaged_of(*format, &format!("UPDATE meta SET metadata = {}", meta("8", "512")), Into::File).open();
+        for padded in ["", " || printf('%.*c', 60000, ' ')"] {
+            let text = meta("8", "512") + padded;
+            damaged_of(*format, &format!("UPDATE meta SET metadata = {text}"), Into::File).open();
+        }
     });
     let sizes = ["0", "1", "3", "256", "1000", "131072", "4294967808", "-512", "512.5", "\"512\"", "null"];
     let counts = ["0", "-1", "9223372036854775808", "18014398509481984", "18446744073709551616", "1e3", "null", "[]"];

@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use disklayer_sqlite::drive::{Drive, Image, Record};
 use disklayer_sqlite::error::ErrorKind;
-use disklayer_sqlite::layer::{Durability, Existing, Format, FormatParams, LayerIo, Mode, Options, SqliteDiskLayer};
+use disklayer_sqlite::layer::{
+    Durability, Existing, FileDisk, Format, FormatParams, LayerIo, Mode, Options, SqliteDiskLayer,
+};
 use disklayer_sqlite::strike::Lost;
 
-use super::media::{look, write};
+use super::media::{disk_of, look, write};
 
 const FORMAT: FormatParams = FormatParams { logically_read_only: false, len: 16 * 512, sector_size: 512 };
 const SMALLER: FormatParams = FormatParams { logically_read_only: false, len: 4 * 512, sector_size: 512 };
@@ -82,6 +84,22 @@ fn rule_15_a_fua_write_survives_with_everything_before_it() {
     drop(layer);
     drive.power_on(&Lost::Everything);
     assert_eq!(look(&open(&drive).unwrap(), 0..3), [Some(1), Some(2), None]);
+}
+
+#[test]
+fn rule_15_what_a_raw_file_holds_is_durable_once_it_is_closed() {
+    let drive = Drive::new();
+    let path = drive.path("raw");
+    let disk = FileDisk::create_in(&drive, &path, disk_of(4)).unwrap();
+    write(&disk, 0, 1, 2);
+    disk.flush().unwrap();
+    write(&disk, 2, 2, 2);
+    disk.close().unwrap();
+    drive.cut();
+    drop(disk);
+    drive.power_on(&Lost::Everything);
+    let disk = FileDisk::open_in(&drive, &path, 512, Mode::ReadOnly).unwrap();
+    assert_eq!(look(&disk, 0..4), [Some(1), Some(1), Some(2), Some(2)]);
 }
 
 #[test]
