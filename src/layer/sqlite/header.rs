@@ -134,4 +134,14 @@ mod tests {
             assert_eq!(said, Said::by(&conn).unwrap());
         }
     }
+    #[test]
+    fn only_a_file_that_has_its_log_and_not_a_byte_in_it_has_nothing_left() {
+        let of = |versions: [u8; 2]| {
+            let mut bytes = [0; LEN];
+            bytes[18..20].copy_from_slice(&versions);
+            Header::left(Some(Header(bytes)))
+        };
+        assert_eq!([of([2, 2]), of([1, 1]), of([2, 1])], [Left::Nothing, Left::Something, Left::Something]);
+        assert_eq!(Header::left(None), Left::Something);
+    }
 }
