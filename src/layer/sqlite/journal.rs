@@ -276,3 +276,23 @@ impl Header {
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_put_back_into_a_file_of_the_size_before_if_that_is_one() {
+        let bytes = [7; 512];
+        let back = |page_count, pages: &[u32]| {
+            let pages = pages.iter().map(|page| (*page, &bytes[..])).collect();
+            let mut image = vec![1; 1024];
+            Rollback { page_count, page_size: 512, pages }.apply(&mut image).map(|()| image)
+        };
+        assert_eq!(back(1, &[]).unwrap(), [1; 512]);
+        assert_eq!(back(3, &[2, 9]).unwrap(), [[1; 512], [7; 512], [0; 512]].concat());
+        let least = (COPIED / 512 + 1) as u32;
+        assert!(back(0, &[]).is_err() && back(least, &[]).is_err() && back(u32::MAX, &[]).is_err());
+    }
+}
