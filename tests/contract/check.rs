@@ -1,4 +1,5 @@
 //! Rules 19, 20 and 22 of a file that is damaged: what is wrong with it is found and named, and the rest got out of it.
+#![allow(clippy::single_range_in_vec_init, reason = "ranges are what is lost, and often one")]
 
 use disklayer_sqlite::error::ErrorKind;
 use disklayer_sqlite::layer::{

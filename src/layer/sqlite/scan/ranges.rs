@@ -40,6 +40,7 @@ pub(super) fn push(ranges: &mut Vec<Range<u64>>, number: u64) {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init)]
 mod tests {
     use super::*;
 
