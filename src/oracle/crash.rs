@@ -126,6 +126,8 @@ impl Oracle {
         let layers = self.chronicle.iter().flat_map(|chronicle| &chronicle.layers).zip(floors).enumerate();
         let past = |(index, (history, &floor)): (usize, (&History, _))| {
             let kept = unsynced == Unsynced::Kept && self.layers[index].shape.kind == LayerKind::File;
+            // What a layer that lives may show is one thing, and what the power may take of it is another.
+            let floor = if floor == When::After { When::After } else { When::During };
             let states = history.permitted(floor).filter(|_| kept);
             (states.map(|at| history.states[at].clone()).collect(), kept && history.is_doubtful)
         };

@@ -34,7 +34,7 @@ impl Striker {
 
     pub(super) fn line(&mut self, op: Op, choices: &mut impl Choices) -> Line {
         // What a failure leaves on the drive shows when the power is cut, at once or after what seems to mend it.
-        if self.has_failed && choices.percent(25) {
+        if self.has_failed && choices.percent(40) {
             self.has_failed = false;
             let strike = Strike::Cut(vec![Cut { after: 0, ..cut(choices) }]);
             return Line { turn: None, op, strike: Some(strike) };
@@ -43,7 +43,7 @@ impl Striker {
         let strike = strikes.then(|| match self.suite {
             Suite::PowerCuts => cuts(choices),
             _ => Strike::Fail {
-                call: choices.between(1, 24) as u32,
+                call: call(choices),
                 span: if choices.percent(35) { Span::Rest } else { Span::One },
                 failure: self.failure.unwrap_or_else(|| kind_of_failure(choices)),
             },
@@ -51,6 +51,12 @@ impl Striker {
         self.has_failed |= matches!(strike, Some(Strike::Fail { .. }));
         Line { turn: None, op, strike }
     }
+}
+
+/// Few operations make many calls.
+fn call(choices: &mut impl Choices) -> u32 {
+    let most = choices.weighted(&[(4, 6), (3, 12), (2, 24)]);
+    choices.between(1, most) as u32
 }
 
 fn kind_of_failure(choices: &mut impl Choices) -> Failure {
