@@ -215,7 +215,8 @@ impl Runner<'_> {
         let done = actual.outcome == Outcome::Done;
         let heard = matches!(actual.outcome, Outcome::Refused { kind, .. } if tells_of_failure(kind));
         if reshapes && heard {
-            self.oracle.begin_in_vain(op);
+            // It failed before the oracle could have done it.
+            self.oracle.chronicle_begins(op);
         } else {
             let expected = self.oracle.apply(op, &mut self.comparer.expected).outcome;
             self.oracle.excuse_fills();

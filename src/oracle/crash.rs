@@ -187,11 +187,6 @@ impl Oracle {
         }
     }
 
-    /// An operation begins, and it failed before the oracle could have done it.
-    pub fn begin_in_vain(&mut self, op: &Op) {
-        self.chronicle_begins(op);
-    }
-
     /// What has become of layer `index` up to now must be durable when the operation returns.
     pub(super) fn promise(&mut self, index: usize) {
         if let Some(chronicle) = &mut self.chronicle {
@@ -235,7 +230,7 @@ impl Oracle {
     }
 
     /// An operation begins: what the last one promised is the past.
-    pub(super) fn chronicle_begins(&mut self, op: &Op) {
+    pub fn chronicle_begins(&mut self, op: &Op) {
         let Some(chronicle) = &mut self.chronicle else { return };
         for history in &mut chronicle.layers {
             (history.floor_during, history.begun) = (history.floor, history.states.len() - 1);

@@ -101,7 +101,9 @@ impl Log {
     pub(super) fn sync(&mut self, flags: c_int) -> Result<(), Code> {
         self.hand_down()?;
         self.write_again()?;
-        self.file.sync(flags)
+        self.file.sync(flags)?;
+        self.found = 0;
+        Ok(())
     }
 
     /// Whoever left the log may have failed to sync it. Its pages read well then and are taken for clean: they are not on
@@ -115,7 +117,6 @@ impl Log {
                 self.file.write(&buf, at as u64)?;
             }
         }
-        self.found = 0;
         Ok(())
     }
 
