@@ -213,31 +213,29 @@ impl Clusters {
                 _ => zeros::add(conn, cluster..cluster + 1),
             };
         }
+        // Zeros of that length take no room on their way to the pages, where each block then goes at once.
+        let sql = "REPLACE INTO clusters (cluster, data) VALUES (?1, zeroblob(?2))";
+        execute(&mut prepare(conn, sql)?, params![cluster as i64, self.shape.row(room) as i64])?;
         let mut head = Head { places: Head::default().places, tails: Head::default().tails, ..new };
         head.take_places(&self.shape);
-        let mut bytes = vec![0; self.shape.row(room)];
-        for block in 0..self.shape.blocks() {
-            let (from, to) = (new.places[block], head.places[block]);
-            if from > 0 && to > 0 {
-                let from_at = self.shape.chunk_at(from);
-                let chunk = &old_bytes[from_at..from_at + self.shape.chunk()];
-                let to_at = self.shape.chunk_at(to);
-                bytes[to_at..to_at + chunk.len()].copy_from_slice(chunk);
-                head.tails[usize::from(to) - 1] = old.tails[usize::from(from) - 1];
+        let filled = self.at_row(conn, cluster, Use::Writing, |blob| {
+            for block in 0..self.shape.blocks() {
+                let (from, to) = (new.places[block], head.places[block]);
+                if from > 0 && to > 0 {
+                    let chunk = &old_bytes[self.shape.chunk_at(from)..][..self.shape.chunk()];
+                    blob.write(chunk, self.shape.chunk_at(to))?;
+                    head.tails[usize::from(to) - 1] = old.tails[usize::from(from) - 1];
+                }
             }
-        }
-        if let Patch::Bytes(data, first) = patch {
-            for run in runs(head.data & mask) {
-                let at = |sector: u64| (sector - first) as usize * self.shape.sector_size();
-                self.write_run(&mut head, &run, &data[at(run.start)..at(run.end)], |chunk, at| {
-                    bytes[at..at + chunk.len()].copy_from_slice(chunk);
-                    Ok(())
-                })?;
+            if let Patch::Bytes(data, first) = patch {
+                for run in runs(head.data & mask) {
+                    let at = |sector: u64| (sector - first) as usize * self.shape.sector_size();
+                    let data = &data[at(run.start)..at(run.end)];
+                    self.write_run(&mut head, &run, data, |chunk, at| blob.write(chunk, at))?;
+                }
             }
-        }
-        bytes[..LEN].copy_from_slice(&head.encode());
-        let sql = "INSERT INTO clusters (cluster, data) VALUES (?1, ?2) \
-                   ON CONFLICT DO UPDATE SET data = excluded.data";
-        execute(&mut prepare(conn, sql)?, params![cluster as i64, bytes]).map(drop)
+            blob.write(&head.encode(), 0)
+        })?;
+        filled.ok_or_else(|| self.damaged(cluster, "the row that was made of it is not there"))
     }
 }
