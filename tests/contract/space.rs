@@ -5,6 +5,9 @@ use std::sync::Arc;
 use disklayer_sqlite::geometry::Geometry;
 use disklayer_sqlite::layer::{Below, Durability, Existing, LayerIo, Mode, Options, SectorMarker, SqliteDiskLayer};
 
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+
 use super::media::{Home, disk_of, format, full_ram, look, show, stack, write};
 
 const MIB: u64 = (1 << 20) / 512;
@@ -15,12 +18,21 @@ fn len(home: &Home) -> u64 {
 
 /// A layer of 64 MiB, all written and flushed.
 fn full(home: &Home) -> SqliteDiskLayer {
-    let layer = home.create(disk_of(64 * MIB));
-    for start in (0..64 * MIB).step_by(MIB as usize) {
+    full_of(home, 64)
+}
+
+fn full_of(home: &Home, mib: u64) -> SqliteDiskLayer {
+    let layer = home.create(disk_of(mib * MIB));
+    for start in (0..mib * MIB).step_by(MIB as usize) {
         write(&layer, start, 1, MIB);
     }
     layer.flush().unwrap();
     layer
+}
+
+/// SQLite's `auto_vacuum` of a file that nobody has open: 1 is with every commit, 2 is by parts.
+fn mode(home: &Home) -> i64 {
+    Connection::open(home.path()).unwrap().query_row("PRAGMA auto_vacuum", [], |row| row.get(0)).unwrap()
 }
 
 #[test]
@@ -43,21 +55,71 @@ fn rule_24_a_file_whose_sectors_were_all_unmapped_is_small_again() {
     }
 }
 
-/// What is left lies at the end of the file, and is moved.
+/// One by one so many pages are never given back: each would be looked for in the list of all.
+#[test]
+fn rule_24_a_file_whose_sectors_were_all_unmapped_is_small_again_however_long_it_was() {
+    let home = Home::file();
+    let layer = full_of(&home, 192);
+    let before = len(&home);
+    for place in 0..192 {
+        layer.unmap(place * 79 % 192 * MIB, MIB, Below::Nothing).unwrap();
+    }
+    layer.close().unwrap();
+    let after = len(&home);
+    assert!(after < before / 20, "{after} of {before} bytes are left");
+    assert_eq!(mode(&home), 2);
+    home.open().verify().unwrap();
+}
+
+#[test]
+fn rule_24_who_was_killed_while_all_was_given_back_leaves_a_file_that_gives_back_by_parts_again() {
+    for leaves_log in [false, true] {
+        let home = Home::file();
+        full(&home).close().unwrap();
+        let stranger = Connection::open(home.path()).unwrap();
+        stranger.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, leaves_log).unwrap();
+        stranger.execute_batch("PRAGMA auto_vacuum=FULL").unwrap();
+        stranger.close().unwrap();
+        assert_eq!(home.path().with_extension("dbhd-wal").exists(), leaves_log);
+        let layer = home.open();
+        layer.unmap(0, 32 * MIB, Below::Nothing).unwrap();
+        let before = len(&home);
+        layer.flush().unwrap();
+        assert!(len(&home) > before / 2, "one flush took {} bytes of {before}", before - len(&home));
+        layer.verify().unwrap();
+        assert_eq!(look(&layer, 32 * MIB..32 * MIB + 1), [Some(1)]);
+        layer.close().unwrap();
+        assert_eq!(mode(&home), 2);
+    }
+}
+
+/// What is left lies at the end of the file, and is moved; where it was has been known.
 #[test]
 fn rule_24_space_before_what_is_left_is_given_back_and_nothing_else() {
     let home = Home::file();
-    let layer = full(&home);
+    full(&home).close().unwrap();
+    let layer = home.open();
+    let left = 60 * MIB..64 * MIB;
+    let is_there = |layer: &SqliteDiskLayer| look(layer, left.clone()).iter().all(|byte| *byte == Some(1));
+    assert!(is_there(&layer));
     layer.unmap(0, 60 * MIB, Below::Nothing).unwrap();
     for _ in 0..20 {
         layer.flush().unwrap();
+        assert!(is_there(&layer));
     }
+    // On the pages that it lay on before.
+    for start in (0..60 * MIB).step_by(MIB as usize) {
+        write(&layer, start, 2, MIB);
+    }
+    layer.flush().unwrap();
+    assert!(is_there(&layer));
+    layer.unmap(0, 60 * MIB, Below::Nothing).unwrap();
     layer.close().unwrap();
     let after = len(&home);
     assert!(after < 6 << 20, "{after} bytes are left of 4 MiB");
     let layer = home.open();
     layer.verify().unwrap();
-    assert!(look(&layer, 60 * MIB..64 * MIB).iter().all(|byte| *byte == Some(1)));
+    assert!(is_there(&layer));
     assert_eq!(layer.next_extent(0).unwrap().unwrap().start, 60 * MIB);
 }
 

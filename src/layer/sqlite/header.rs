@@ -99,6 +99,11 @@ impl Header {
         matches!(self.word(56), 1..=3)
     }
 
+    /// Whether its mode is `auto_vacuum=FULL`.
+    pub(super) fn gives_back_with_every_commit(&self) -> bool {
+        self.word(52) > 0 && self.word(64) == 0
+    }
+
     /// What SQLite would say of the file.
     pub(super) fn said(&self) -> Said {
         let page_size = match u16::from_be_bytes([self.0[16], self.0[17]]) {

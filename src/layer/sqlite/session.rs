@@ -41,6 +41,8 @@ pub(super) struct Session {
     dirty: u64,
     has_lost_changes: bool,
     free: space::Free,
+    /// What could not be given back may lie in the log as a transaction, behind all that was committed.
+    ends_in_failure: bool,
 }
 
 impl Session {
@@ -65,6 +67,7 @@ impl Session {
                 dirty: 0,
                 has_lost_changes: false,
                 free: space::Free::default(),
+                ends_in_failure: false,
                 database,
             }),
             Err(error) => {
@@ -201,12 +204,14 @@ impl Session {
             return;
         }
         self.layout.let_go();
-        let Ok(Some(pages)) = space::to_give_back(&self.database.conn, when) else {
+        let Ok(Some(amount)) = space::to_give_back(&self.database.conn, when) else {
             self.free = space::Free::Unlikely;
             return;
         };
         self.shortcut.iter().for_each(|shortcut| shortcut.forget());
-        self.free = space::give_back(&self.database.conn, pages).unwrap_or_default();
+        let given = space::give_back(&self.database.conn, amount);
+        self.ends_in_failure = given.is_err();
+        self.free = given.unwrap_or_default();
         self.shortcut.iter().for_each(|shortcut| shortcut.commit());
         // The file gets shorter when the log is copied into it: now if that is due, and at the latest when it is closed.
         if self.log.is_long() {
@@ -235,6 +240,7 @@ impl Session {
         self.has_lost_changes |= result.is_err() && !planted(Fault::CommitFailureForgotten);
         self.dirty = 0;
         result?;
+        self.ends_in_failure = false;
         self.shortcut.iter().for_each(|shortcut| shortcut.commit());
         if self.log.is_long() {
             self.checkpoint();

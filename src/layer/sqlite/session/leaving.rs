@@ -16,9 +16,11 @@ impl Session {
             false => self.commit(),
             true => self.execute("ROLLBACK"),
         };
-        match committed.is_ok() {
-            true => self.give_back(space::When::Closing),
-            false => self.leave_log(),
+        if committed.is_ok() {
+            self.give_back(space::When::Closing);
+        }
+        if committed.is_err() || self.ends_in_failure {
+            self.leave_log();
         }
         self.let_go_of_file();
         let closed = self.database.close();

@@ -6,7 +6,7 @@ use crate::layer::sqlite::checkpoint::Whole;
 use crate::layer::sqlite::database::{Database, Left};
 use crate::layer::sqlite::header::{Header, Said};
 use crate::layer::sqlite::schema::{self, Contents};
-use crate::layer::sqlite::{Location, Mode, Options, structure};
+use crate::layer::sqlite::{Location, Mode, Options, space, structure};
 use crate::layer::{Access, Identity};
 
 impl Session {
@@ -36,12 +36,15 @@ impl Session {
             database.limit_cache(options.cache_bytes)?;
             database.map(options.mapped_bytes)?;
         }
-        let whole = database.accept(mode, left)?;
+        let mut whole = database.accept(mode, left)?;
         let access = match contents.logically_read_only {
             _ if mode == Mode::ReadOnly || database.is_readonly() => Access::ReadOnly,
             true => Access::LogicallyReadOnly,
             false => Access::ReadWrite,
         };
+        if access != Access::ReadOnly && space::by_parts(&database.conn, header)? {
+            whole = Whole::No;
+        }
         Ok((contents, access, whole))
     }
 }
