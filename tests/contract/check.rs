@@ -89,6 +89,12 @@ fn rule_19_rows_that_are_damaged_are_named_and_the_others_are_salvaged_as_anothe
         (Format::Original, "UPDATE sectors SET data = 5 WHERE sector = 7", vec![7..8]),
         (Format::One, "UPDATE clusters SET data = zeroblob(95) WHERE cluster = 1", vec![8..16]),
         (Format::One, "UPDATE clusters SET data = 'text' WHERE cluster IN (1, 2, 24)", vec![8..24, 192..200]),
+        // Its head has bytes of sectors that it has not.
+        (
+            Format::One,
+            "UPDATE clusters SET data = CAST(substr(data, 1, 8) || x'ff' || substr(data, 10) AS BLOB) WHERE cluster = 3",
+            vec![24..32],
+        ),
     ];
     for (stored, sql, damage) in cases {
         let home = layer(stored);

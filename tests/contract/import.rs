@@ -9,7 +9,7 @@ use disklayer_sqlite::layer::{
     RamDiskLayer, SectorMarker, SqliteDiskLayer,
 };
 
-use super::media::{Home, bytes, disk_of, look, refused, write};
+use super::media::{FORMATS, Home, bytes, disk_of, look, refused, write};
 
 /// Bytes that say which sector they are of, all of them different in neighbours.
 fn stamp(sector: u64, size: u32) -> Vec<u8> {
@@ -158,6 +158,31 @@ fn rule_04_a_zeroed_stretch_is_imported_without_being_read() {
     assert_eq!(layer.next_extent(0).unwrap(), Some(0..(1 << 40) / 512 - 3));
     assert_eq!(layer.metadata().access, Access::LogicallyReadOnly);
     assert!(steps < 5, "{steps} steps");
+}
+
+/// What leads to the last pages of a table is divided when it is too much for one page, here 34 of them.
+#[test]
+fn rule_04_an_import_of_any_number_of_clusters_is_sound() {
+    for clusters in 130..190 {
+        let source = RamDiskLayer::new(disk_of(clusters * 16), Access::ReadWrite);
+        for cluster in 0..clusters {
+            write(&source, cluster * 16 + cluster % 16, cluster as u8, 1);
+        }
+        let layer = import(&Home::file(), &source, &options(Format::One, 512));
+        layer.verify().unwrap();
+        assert!(content(&layer) == content(&source), "{clusters} clusters");
+    }
+}
+
+#[test]
+fn rule_04_a_zeroed_stretch_is_imported_into_each_format() {
+    let source = Home::memory().create(disk_of(10_000));
+    write(&source, 0, 7, 10_000);
+    source.unmap(0, 9000, Below::Something).unwrap();
+    for format in FORMATS {
+        let layer = import(&Home::file(), &source, &options(format, 4096));
+        assert!(content(&layer) == content(&source), "{format:?}");
+    }
 }
 
 #[test]
