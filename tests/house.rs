@@ -135,3 +135,46 @@ fn a_file_is_one_room_and_says_what_it_is() {
         assert!(!vague.contains(&module.rsplit('/').next().unwrap()), "{module} is a name for anything");
     }
 }
+
+/// The lines of `docs/coverage.md` that say what is not run: the file, the functions, and how many lines of each. One that
+/// has no functions is about all of the file.
+fn not_run(page: &str) -> Vec<(String, Vec<(String, usize)>)> {
+    let counted = |part: &str| -> (String, usize) {
+        let (name, count) = part.trim().rsplit_once(' ').unwrap_or_else(|| panic!("`{part}` has no count"));
+        (name.trim_matches('`').to_owned(), count.parse().unwrap_or_else(|_| panic!("`{part}` has no count")))
+    };
+    let page = page.replace("\n  ", " ");
+    let lines = page.lines().filter_map(|line| line.strip_prefix("- `"));
+    let files = lines.map(|line| {
+        let (file, functions) = line.split_once("`: ").unwrap_or_else(|| panic!("{line} has no functions"));
+        (file.to_owned(), functions.split(',').map(counted).collect())
+    });
+    files.collect()
+}
+
+#[test]
+fn what_the_page_on_coverage_names_is_there_and_its_numbers_add_up() {
+    let page = include_str!("../docs/coverage.md");
+    let sources = sources();
+    for (file, functions) in not_run(page) {
+        let source = file.strip_suffix(".rs").and_then(|module| sources.get(module));
+        let source = source.unwrap_or_else(|| panic!("{file} is not there"));
+        for (function, _) in functions {
+            // Those of SQLite's tables are made by a macro.
+            let heads = ["fn {}(", "fn {}<", "{}(connection"].map(|head| head.replace("{}", &function));
+            let is_there = function == "all" || heads.iter().any(|head| source.contains(head));
+            assert!(is_there, "{file} has no {function}");
+        }
+    }
+    // The heading of each part ends with its number of lines.
+    let mut total = 0;
+    for part in page.split("\n### ").skip(1) {
+        let heading = part.lines().next().unwrap();
+        let said: usize = heading.rsplit_once(": ").and_then(|(_, count)| count.parse().ok()).unwrap();
+        let counted: usize = not_run(part).iter().flat_map(|(_, functions)| functions).map(|(_, count)| count).sum();
+        assert_eq!(said, counted, "{heading}");
+        total += said;
+    }
+    let said = format!("{total} lines are not run");
+    assert!(page.replace('\n', " ").contains(&said), "the parts have {total} lines together");
+}
