@@ -17,6 +17,7 @@ use super::disk::{Disk, Layering, Result, SECTOR, System};
 pub(crate) struct Ours {
     format: Format,
     mapped: Mapped,
+    page_size: u32,
 }
 
 /// Whether files are read through a mapping.
@@ -27,11 +28,13 @@ pub(crate) enum Mapped {
 }
 
 /// The format of the original.
-pub(crate) const FORMAT_0: Ours = Ours { format: Format::Original, mapped: Mapped::No };
+pub(crate) const FORMAT_0: Ours = Ours { format: Format::Original, ..FORMAT_1 };
 /// What a new file is, if nobody says otherwise.
-pub(crate) const FORMAT_1: Ours = Ours { format: Format::One, mapped: Mapped::No };
+pub(crate) const FORMAT_1: Ours = Ours { format: Format::One, mapped: Mapped::No, page_size: 4096 };
 /// The same, where the file is trusted.
-pub(crate) const FORMAT_1_MAPPED: Ours = Ours { format: Format::One, mapped: Mapped::Yes };
+pub(crate) const FORMAT_1_MAPPED: Ours = Ours { mapped: Mapped::Yes, ..FORMAT_1 };
+/// With the pages that suit long transfers.
+pub(crate) const FORMAT_1_STREAMING: Ours = Ours { page_size: 32768, ..FORMAT_1 };
 
 struct OurDisk(LayeredDisk);
 
@@ -41,7 +44,7 @@ impl Ours {
             Mapped::No => 0,
             Mapped::Yes => u64::MAX,
         };
-        Options { format: self.format, mapped_bytes, ..Options::default() }
+        Options { format: self.format, page_size: self.page_size, mapped_bytes, ..Options::default() }
     }
 
     fn new_layer(&self, path: &Path) -> LayerConfiguration {

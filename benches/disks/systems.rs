@@ -7,7 +7,7 @@ use super::qcow2::ImagoQcow2;
 use super::raw::Raw;
 
 /// All of them; those whose names begin with `ours` are compared with the rest.
-pub(crate) const NAMES: [&str; 6] = ["ours", "ours-mapped", "ours-0", "original", "raw", "qcow2"];
+pub(crate) const NAMES: [&str; 7] = ["ours", "ours-mapped", "ours-32k", "ours-0", "original", "raw", "qcow2"];
 
 /// Whether it is one of this crate's formats.
 pub(crate) fn is_ours(name: &str) -> bool {
@@ -23,6 +23,7 @@ pub(crate) fn by_name(name: &str) -> Box<dyn System> {
     match name {
         "ours" => Box::new(ours::FORMAT_1),
         "ours-mapped" => Box::new(ours::FORMAT_1_MAPPED),
+        "ours-32k" => Box::new(ours::FORMAT_1_STREAMING),
         "ours-0" => Box::new(ours::FORMAT_0),
         "original" => Box::new(Original),
         "raw" => Box::new(Raw),
