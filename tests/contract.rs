@@ -31,6 +31,7 @@ mod read_only;
 mod reopened;
 mod requests;
 mod rewrite;
+mod rewrite_failing;
 mod sectors;
 mod shape;
 mod sizes;
