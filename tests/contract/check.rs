@@ -1,10 +1,14 @@
 //! Rules 19, 20 and 22 of a file that is damaged: what is wrong with it is found and named, and the rest got out of it.
 #![allow(clippy::single_range_in_vec_init, reason = "ranges are what is lost, and often one")]
 
+use std::sync::Arc;
+
+use disklayer_sqlite::drive::{Drive, Struck};
 use disklayer_sqlite::error::ErrorKind;
 use disklayer_sqlite::layer::{
     Access, Below, Checkup, Existing, Format, FormatParams, LayerIo, Mode, Options, SqliteDiskLayer, check, salvage,
 };
+use disklayer_sqlite::strike::{Failure, Span, Strike};
 use rusqlite::Connection;
 
 use super::media::{FORMATS, Home, disk_of, format, look, refused, write};
@@ -191,4 +195,40 @@ fn rule_08_what_cannot_be_salvaged_is_told_of_the_format_that_the_file_says_it_h
     let whole = layer(Format::One);
     let _owner = whole.open();
     refused(check(&whole.path(), &Options::default()), ErrorKind::Busy);
+}
+
+/// A drive that fails says nothing of the file; only what is missing of it does, as if it had been cut short.
+#[test]
+fn rule_19_a_drive_that_fails_under_a_check_is_not_taken_for_damage() {
+    let mut strikes = 0;
+    for stored in FORMATS {
+        let drive = Drive::new();
+        let (path, to) = (drive.path("a.dbhd"), drive.path("b.dbhd"));
+        let files = Arc::new(drive.clone());
+        let options = Options { format: stored, page_size: PAGE as u32, file_system: files, ..Options::default() };
+        let layer = SqliteDiskLayer::create(path.clone(), format(disk_of(200)), Existing::Keep, &options).unwrap();
+        write(&layer, 0, 1, 134);
+        layer.close().unwrap();
+        let image = drive.image();
+        for (_, failure) in Failure::ALL.into_iter().filter(|(_, failure)| *failure != Failure::Short) {
+            for call in 1.. {
+                let strike = Strike::Fail { call, span: Span::One, failure };
+                drive.restore(&image);
+                drive.arm(&strike);
+                let found = check(&path, &options);
+                let checked = drive.disarm();
+                assert!(found.iter().all(|found| found.is_whole() && found.present == 134), "{strike:?}: {found:?}");
+                drive.restore(&image);
+                drive.arm(&strike);
+                let got = salvage(&path, &to, &options);
+                let salvaged = drive.disarm();
+                assert!(got.iter().all(|got| got.lost.is_empty() && got.sectors == 134), "{strike:?}: {got:?}");
+                if checked == Struck::No && salvaged == Struck::No {
+                    break;
+                }
+                strikes += 1;
+            }
+        }
+    }
+    assert!(strikes > 100, "{strikes} strikes");
 }

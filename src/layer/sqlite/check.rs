@@ -69,16 +69,19 @@ fn tells_of_the_file(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::NotADisk | ErrorKind::Corrupt | ErrorKind::TooNew)
 }
 
+/// What is wrong with the file, if it is that.
+fn refusal(judged: Result<()>) -> Result<Option<Error>> {
+    match judged {
+        Err(error) if !tells_of_the_file(&error) => Err(error),
+        judged => Ok(judged.err()),
+    }
+}
+
 fn look(path: &Path, options: &Options, checkup: &mut Checkup) -> Result<()> {
     let mut database = Database::connect(&Location::from(path), Mode::ReadOnly, options)?;
     let judged = schema::inspect(&database.conn)
         .and_then(|found| structure::check(&database.conn, &found, path, &*options.file_system, None));
-    if let Err(error) = judged {
-        if !tells_of_the_file(&error) {
-            return Err(error);
-        }
-        checkup.refusal = Some(error);
-    }
+    checkup.refusal = refusal(judged)?;
     let contents = schema::salvageable(&database.conn)?;
     checkup.geometry = Some(contents.geometry);
     checkup.identity = contents.lineage.map(|lineage| lineage.identity());
@@ -92,7 +95,7 @@ fn look(path: &Path, options: &Options, checkup: &mut Checkup) -> Result<()> {
     })?;
     if checkup.is_whole() {
         // What opening does not take the time for if the file is large.
-        checkup.refusal = structure::fits(&database.conn, &contents).err();
+        checkup.refusal = refusal(structure::fits(&database.conn, &contents))?;
     }
     Ok(())
 }

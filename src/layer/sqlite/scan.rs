@@ -8,7 +8,7 @@ use rusqlite::types::ValueRef;
 use super::clusters::Shape;
 use super::database::sql_error;
 use super::format::Stored;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::geometry::Geometry;
 
 mod pass;
@@ -107,10 +107,14 @@ pub(super) fn misfits(conn: &Connection) -> Result<Vec<String>> {
             Ok(line) => {
                 misfits.extend(line.lines().filter(|line| *line != "ok" && !line.starts_with("***")).map(str::to_owned))
             }
-            Err(error) => {
-                misfits.push(failed(error).to_string());
-                break;
-            }
+            // A page that cannot be read has a line; any other failure says nothing of the file.
+            Err(error) => match failed(error) {
+                damage if damage.kind() == ErrorKind::Corrupt => {
+                    misfits.push(damage.to_string());
+                    break;
+                }
+                other => return Err(other),
+            },
         }
     }
     Ok(misfits)
