@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use disklayer_sqlite::error::{ErrorKind, Result};
 use disklayer_sqlite::layer::{
-    Existing, FileDisk, FileSystem, FormatOnAttachSqliteDiskLayer, FormatParams, Found, IncompleteFormatParams,
-    LayerIo, Mode, Native, Options, RawFile, SqliteDiskLayer, Wanted,
+    Existing, FileDisk, FileSystem, Format, FormatOnAttachSqliteDiskLayer, FormatParams, Found, IncompleteFormatParams,
+    LayerIo, MemoryFile, Mode, Native, Options, RawFile, SqliteDiskLayer, Wanted,
 };
 use disklayer_sqlite::stack::{DiskAccess, LayerConfiguration, LayeredDisk};
 
@@ -287,4 +287,23 @@ fn rule_20_nothing_is_replaced_while_the_old_log_may_come_back() {
     assert!(error.to_string().contains("syncing the old log"), "{error}");
     assert!(names(home.directory()).iter().all(|name| !name.contains(".new")));
     assert_eq!(look(&home.open(), 0..4), [Some(1); 4]);
+}
+
+/// The database stays where it is, and every table in it is another one.
+#[test]
+fn rule_20_a_layer_in_memory_is_replaced_by_one_of_another_format_or_page_size() {
+    let place = MemoryFile::default();
+    let layers = [(Format::Original, 4096), (Format::One, 4096), (Format::One, 512), (Format::Original, 4096)];
+    for (round, (stored, page_size)) in layers.into_iter().cycle().take(9).enumerate() {
+        let options = Options { format: stored, page_size, ..Options::default() };
+        let layer = SqliteDiskLayer::create(&place, format(disk_of(200)), Existing::Replace, &options).unwrap();
+        assert_eq!(layer.next_extent(0).unwrap(), None, "round {round}");
+        write(&layer, 0, round as u8, 150);
+        layer.close().unwrap();
+        let layer = SqliteDiskLayer::open(&place, Mode::ReadWrite, &options).unwrap();
+        layer.verify().unwrap();
+        assert_eq!(layer.next_extent(0).unwrap(), Some(0..150), "round {round}");
+        assert!(look(&layer, 0..150).iter().all(|byte| *byte == Some(round as u8)), "round {round}");
+        layer.close().unwrap();
+    }
 }
