@@ -39,8 +39,9 @@ impl Runner<'_> {
                 Ok(Outcome::Struck)
             }
             Strike::Fail { failure, .. } => {
-                if struck == Struck::Yes && *failure == Failure::Sync {
-                    self.oracle.doubt_files();
+                // Who is let go of cannot be asked any more whether it was his.
+                if struck == Struck::Yes && *failure == Failure::Sync && reshapes(op) {
+                    (0..self.oracle.layer_count()).for_each(|layer| self.oracle.doubt_file(layer));
                 }
                 self.after_failure(index, op, actual, struck)
             }
@@ -211,10 +212,9 @@ impl Runner<'_> {
             self.note_identities(index, op)?;
             return Ok(outcome);
         }
-        let reshapes = matches!(op.kind(), OpKind::Push | OpKind::Discard | OpKind::Reopen);
         let done = actual.outcome == Outcome::Done;
         let heard = matches!(actual.outcome, Outcome::Refused { kind, .. } if tells_of_failure(kind));
-        if reshapes && heard {
+        if reshapes(op) && heard {
             // It failed before the oracle could have done it.
             self.oracle.chronicle_begins(op);
         } else {
@@ -248,6 +248,9 @@ impl Runner<'_> {
             let probe = self.subject.layer(layer).map(|io| io.next_extent(0));
             let has_failed = matches!(&probe, Some(Err(error)) if error.kind() == ErrorKind::Failed);
             failed |= has_failed;
+            if has_failed {
+                self.oracle.doubt_file(layer);
+            }
             floors.push(match () {
                 () if has_failed => When::During,
                 // A close that failed was heard as well.
@@ -316,6 +319,11 @@ impl Runner<'_> {
             Difference::Survival { layer: Some(layer), what }
         })
     }
+}
+
+/// Whether it may let go of layers, or open others.
+fn reshapes(op: &Op) -> bool {
+    matches!(op.kind(), OpKind::Push | OpKind::Discard | OpKind::Reopen)
 }
 
 /// What the last of some cuts left of that which had not been synced.

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
@@ -19,6 +20,8 @@ pub struct FileDisk {
     path: PathBuf,
     /// Requests that change the file exclude the others, so that each takes effect whole.
     file: RwLock<Box<dyn RawFile>>,
+    /// A sync has failed. The system takes the pages for clean since, and a later sync says nothing of them (LWN 752063).
+    has_failed: AtomicBool,
     geometry: Geometry,
     access: Access,
 }
@@ -56,7 +59,7 @@ impl FileDisk {
         let wanted = if mode == Mode::ReadOnly { Wanted::Reading } else { Wanted::Writing };
         let (file, possible) = files.open(path, wanted).map_err(failed)?;
         let access = if possible == Wanted::Writing { Access::ReadWrite } else { Access::ReadOnly };
-        Ok(Self { path: path.to_owned(), file: RwLock::new(file), geometry, access })
+        Ok(Self::over(path, file, geometry, access))
     }
 
     /// Creates an image of zeros, sparse where the file system can.
@@ -81,7 +84,29 @@ impl FileDisk {
             let _ = files.remove(path);
             failed(error)
         })?;
-        Ok(Self { path: path.to_owned(), file: RwLock::new(file), geometry, access: Access::ReadWrite })
+        Ok(Self::over(path, file, geometry, Access::ReadWrite))
+    }
+
+    fn over(path: &Path, file: Box<dyn RawFile>, geometry: Geometry, access: Access) -> Self {
+        Self { path: path.to_owned(), file: RwLock::new(file), has_failed: AtomicBool::new(false), geometry, access }
+    }
+
+    /// The file, for who changes it and for everybody else; none if it can no longer vouch for what was written.
+    fn file(&self) -> Result<&RwLock<Box<dyn RawFile>>> {
+        if !self.has_failed.load(Ordering::SeqCst) {
+            return Ok(&self.file);
+        }
+        let what =
+            format!("the disk image {} could not be synced, and may lack acknowledged writes", self.path.display());
+        Err(Error::new(ErrorKind::Failed, format!("{what}; reopen it")))
+    }
+
+    fn sync(&self, file: &dyn RawFile, sector: u64) -> Result<()> {
+        let synced = file.sync();
+        if synced.is_err() {
+            self.has_failed.store(true, Ordering::SeqCst);
+        }
+        synced.map_err(|e| self.failed("syncing", sector, e))
     }
 
     fn failed(&self, what: &str, sector: u64, source: std::io::Error) -> Error {
@@ -107,7 +132,7 @@ impl LayerIo for FileDisk {
 
     fn read(&self, sector: u64, buf: &mut [u8], marker: &mut SectorMarker) -> Result<()> {
         let range = self.geometry.check_buffer(sector, buf.len())?;
-        let file = self.file.read().unwrap_or_else(PoisonError::into_inner);
+        let file = self.file()?.read().unwrap_or_else(PoisonError::into_inner);
         file.read_exact_at(buf, self.offset(sector)).map_err(|e| self.failed("reading", sector, e))?;
         marker.set(range);
         Ok(())
@@ -116,12 +141,12 @@ impl LayerIo for FileDisk {
     fn write(&self, sector: u64, data: &[u8], durability: Durability) -> Result<()> {
         let range = self.geometry.check_buffer(sector, data.len())?;
         let Some(_) = writable(self.access, range)? else { return Ok(()) };
-        let file = self.file.write().unwrap_or_else(PoisonError::into_inner);
+        let file = self.file()?.write().unwrap_or_else(PoisonError::into_inner);
         file.write_all_at(data, self.offset(sector)).map_err(|e| self.failed("writing", sector, e))?;
         match durability {
             Durability::Flushed => Ok(()),
             Durability::Fua if planted(Fault::FileFuaNotSynced) => Ok(()),
-            Durability::Fua => file.sync().map_err(|e| self.failed("syncing", sector, e)),
+            Durability::Fua => self.sync(&**file, sector),
         }
     }
 
@@ -135,7 +160,7 @@ impl LayerIo for FileDisk {
                 return Ok(());
             }
         }
-        let file = self.file.write().unwrap_or_else(PoisonError::into_inner);
+        let file = self.file()?.write().unwrap_or_else(PoisonError::into_inner);
         file.zero(from..to).map_err(|e| self.failed("unmapping", sector, e))
     }
 
@@ -143,11 +168,12 @@ impl LayerIo for FileDisk {
         if self.access == Access::ReadOnly {
             return Ok(());
         }
-        let file = self.file.read().unwrap_or_else(PoisonError::into_inner);
-        file.sync().map_err(|e| self.failed("syncing", 0, e))
+        let file = self.file()?.read().unwrap_or_else(PoisonError::into_inner);
+        self.sync(&**file, 0)
     }
 
     fn next_extent(&self, sector: u64) -> Result<Option<Range<u64>>> {
+        self.file()?;
         let count = self.geometry.sector_count();
         Ok((sector < count).then_some(sector..count))
     }

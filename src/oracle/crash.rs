@@ -179,11 +179,11 @@ impl Oracle {
         chronicle.layers.iter_mut().for_each(|history| history.fills_may_fail = true);
     }
 
-    /// A sync may have failed. SQLite layers write again what they rely on; a raw file cannot know what that is.
-    pub fn doubt_files(&mut self) {
-        let Some(chronicle) = &mut self.chronicle else { return };
-        for (history, layer) in chronicle.layers.iter_mut().zip(&self.layers) {
-            history.is_doubtful |= layer.shape.kind == LayerKind::File;
+    /// Layer `index` could not be synced. A SQLite layer writes again what it relies on when it is opened; a raw file cannot
+    /// know what that is.
+    pub fn doubt_file(&mut self, index: usize) {
+        if let Some(chronicle) = &mut self.chronicle {
+            chronicle.layers[index].is_doubtful |= self.layers[index].shape.kind == LayerKind::File;
         }
     }
 

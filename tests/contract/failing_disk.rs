@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use disklayer_sqlite::drive::Drive;
 use disklayer_sqlite::error::{ErrorKind, Result};
-use disklayer_sqlite::layer::{Below, Durability, LayerIo, Options, SqliteDiskLayer};
+use disklayer_sqlite::layer::{Below, Durability, FileDisk, LayerIo, Mode, Options, SectorMarker, SqliteDiskLayer};
+use disklayer_sqlite::strike::{Failure, Span, Strike};
 use rusqlite::ffi::{SQLITE_FULL, SQLITE_IOERR_FSYNC, SQLITE_IOERR_WRITE};
 
 use super::media::{Home, disk_of, full_ram, look, refused, show, stack, write};
@@ -161,4 +163,34 @@ fn rule_18_a_cache_that_cannot_be_kept_costs_no_read_and_no_wrong_byte() {
     assert_eq!(show(&disk, 4..8), [9; 4]);
     watch.heal();
     refused(disk.read(0, &mut [0; 512]), ErrorKind::Failed);
+}
+
+/// The system takes its pages for clean since, and the next sync would say that all is well.
+#[test]
+fn rule_15_a_raw_file_whose_sync_failed_refuses_everything_until_it_is_reopened() {
+    let drive = Drive::new();
+    let path = drive.path("raw");
+    FileDisk::create_in(&drive, &path, disk_of(4)).unwrap();
+    for durability in [Durability::Flushed, Durability::Fua] {
+        let disk = FileDisk::open_in(&drive, &path, 512, Mode::ReadWrite).unwrap();
+        write(&disk, 0, 1, 4);
+        drive.arm(&Strike::Fail { call: 1, span: Span::One, failure: Failure::Sync });
+        let synced = match durability {
+            Durability::Flushed => disk.flush(),
+            Durability::Fua => disk.write(0, &[1; 512], durability),
+        };
+        drive.disarm();
+        refused(synced, ErrorKind::Io);
+        let mut buf = [0xee; 512];
+        refused(disk.read(0, &mut buf, &mut SectorMarker::new(0..1)), ErrorKind::Failed);
+        assert_eq!(buf, [0xee; 512]);
+        refused(disk.write(0, &[1; 512], Durability::Flushed), ErrorKind::Failed);
+        refused(disk.unmap(0, 1, Below::Nothing), ErrorKind::Failed);
+        refused(disk.flush(), ErrorKind::Failed);
+        refused(disk.next_extent(0), ErrorKind::Failed);
+        refused(disk.close(), ErrorKind::Failed);
+        let disk = FileDisk::open_in(&drive, &path, 512, Mode::ReadWrite).unwrap();
+        assert_eq!(look(&disk, 0..4), [Some(1); 4]);
+        disk.close().unwrap();
+    }
 }
