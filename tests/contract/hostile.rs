@@ -64,6 +64,24 @@ fn rule_19_a_journal_of_a_disk_is_rolled_back_by_a_writer_and_refused_by_a_reade
     assert_eq!(look(&home.try_open(Mode::ReadOnly).unwrap(), 1..2), [Some(1)]);
 }
 
+/// A copy of it would take as much memory, so it is judged as it lies there.
+#[test]
+fn rule_19_a_journal_of_a_disk_of_more_than_256_mib_is_rolled_back_too() {
+    let home = cut_short("UPDATE sectors SET data = zeroblob(512)");
+    let pages = (256_u32 << 20) / 4096 + 1;
+    let mut journal = std::fs::read(journal_of(&home)).unwrap();
+    // The first page says how many there are, and that is none of the bytes that its sum is of.
+    let size = pages.to_be_bytes();
+    let first = journal.windows(20).position(|bytes| bytes == b"\0\0\0\x01SQLite format 3\0").unwrap() + 4;
+    journal[16..20].copy_from_slice(&size);
+    journal[first + 28..first + 32].copy_from_slice(&size);
+    std::fs::write(journal_of(&home), journal).unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(home.path()).unwrap();
+    file.set_len(u64::from(pages) * 4096).unwrap();
+    assert_eq!(look(&home.open(), 0..6), [None, Some(1), Some(1), Some(1), Some(0), None]);
+    assert!(!journal_of(&home).exists());
+}
+
 #[test]
 fn rule_19_what_is_no_disk_without_its_journal_keeps_it() {
     let home = Home::file();

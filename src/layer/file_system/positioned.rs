@@ -61,3 +61,24 @@ fn write_zeros(file: &File, mut range: Range<u64>) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zeros_are_written_where_no_hole_can_be_punched_and_nowhere_else() {
+        for range in [1..150_001, 0..65_536, 7..8, 9..9] {
+            let file = tempfile::tempfile().unwrap();
+            let mut expected = vec![7; 200_000];
+            write_all(&file, &expected, 0).unwrap();
+            write_zeros(&file, range.clone()).unwrap();
+            expected[range.start as usize..range.end as usize].fill(0);
+            let mut bytes = vec![0xee; expected.len()];
+            read_exact(&file, &mut bytes, 0).unwrap();
+            assert!(bytes == expected, "{range:?}");
+            assert_eq!(file.metadata().unwrap().len(), 200_000);
+        }
+    }
+}

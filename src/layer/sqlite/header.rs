@@ -139,6 +139,7 @@ mod tests {
             assert_eq!(said, Said::by(&conn).unwrap());
         }
     }
+
     #[test]
     fn only_a_file_that_has_its_log_and_not_a_byte_in_it_has_nothing_left() {
         let of = |versions: [u8; 2]| {
@@ -148,5 +149,15 @@ mod tests {
         };
         assert_eq!([of([2, 2]), of([1, 1]), of([2, 1])], [Left::Nothing, Left::Something, Left::Something]);
         assert_eq!(Header::left(None), Left::Something);
+    }
+
+    #[test]
+    fn only_three_numbers_are_encodings() {
+        let of = |number: u32| {
+            let mut bytes = [0; LEN];
+            bytes[56..60].copy_from_slice(&number.to_be_bytes());
+            Header(bytes).has_encoding()
+        };
+        assert_eq!([0, 1, 2, 3, 4, 1 << 24].map(of), [false, true, true, true, false, false]);
     }
 }
