@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use disklayer_sqlite::error::ErrorKind;
+use disklayer_sqlite::fault::{self, Fault};
 use disklayer_sqlite::harness::{World, prove};
 use disklayer_sqlite::script::{Bias, Profile, Script, SeedChoices, Suite};
 
@@ -23,6 +24,16 @@ fn every_saved_script_passes() {
         seen += 1;
     }
     assert!(seen > 0, "no script was found");
+}
+
+#[test]
+fn a_layer_that_has_lost_something_is_described_by_the_first_sector_of_it() {
+    let script = "disk 512\nlayer sqlite 4\nwrite @0 2 2 stamp 1\nflush @0\nread 0 1 ! cut after 0 writes, lose all\n";
+    let (script, mut world) = (script.parse::<Script>().unwrap(), World::new(None).unwrap());
+    prove(&script, &mut world).unwrap();
+    let found = fault::with(Fault::FlushDoesNothing, || prove(&script, &mut world)).expect_err("a flush that was none");
+    let told = "from the latest it differs first in sector 2, and does not have it";
+    assert!(found.to_string().contains(told), "{found}");
 }
 
 #[test]

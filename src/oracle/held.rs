@@ -20,3 +20,26 @@ pub(super) fn read(mut file: &File, sector: u64, buf: &mut [u8]) {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_sector_is_what_lies_at_its_place_and_zeros_past_the_end() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&[[1; 512], [2; 512]].concat()).unwrap();
+        file.write_all(&[3; 100]).unwrap();
+        let of = |sector| {
+            let mut buf = [0xee; 512];
+            read(&file, sector, &mut buf);
+            buf
+        };
+        let mut torn = [0; 512];
+        torn[..100].fill(3);
+        assert!([0, 1, 2, 3].map(of) == [[1; 512], [2; 512], torn, [0; 512]]);
+    }
+}

@@ -2,7 +2,7 @@
 
 use disklayer_sqlite::error::ErrorKind;
 use disklayer_sqlite::geometry::Geometry;
-use disklayer_sqlite::layer::{Below, Durability, LayerIo, SectorMarker};
+use disklayer_sqlite::layer::{Below, Durability, FileDisk, LayerIo, SectorMarker};
 use rusqlite::Connection;
 
 use super::media::{
@@ -48,6 +48,17 @@ fn rule_04_what_no_layer_has_reads_as_zeros() {
     assert_eq!(show(&disk, 0..6), [0; 6]);
     write(&disk, 2, 7, 1);
     assert_eq!(show(&disk, 0..6), [0, 0, 7, 0, 0, 0]);
+}
+
+#[test]
+fn rule_04_a_disk_holds_every_sector() {
+    let home = Home::memory();
+    let file = FileDisk::create(&home.directory().join("disk.img"), disk_of(6)).unwrap();
+    let disks: [&dyn LayerIo; 2] = [&file, &stack(&[ram(disk_of(6)), ram(disk_of(4))])];
+    for disk in disks {
+        let extents = [0, 2, 5, 6, u64::MAX].map(|sector| disk.next_extent(sector).unwrap());
+        assert_eq!(extents, [Some(0..6), Some(2..6), Some(5..6), None, None]);
+    }
 }
 
 #[test]
