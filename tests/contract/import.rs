@@ -216,6 +216,28 @@ fn rule_20_an_import_that_is_refused_or_ended_leaves_what_was_there() {
 }
 
 #[test]
+fn rule_20_an_import_into_memory_that_is_ended_leaves_what_was_there() {
+    let home = Home::memory();
+    let old = home.create(disk_of(64));
+    write(&old, 0, 5, 64);
+    old.close().unwrap();
+    let source = super::media::full_ram(disk_of(64 * 1024), 6);
+    let (format, options, mut heard) = (IncompleteFormatParams::default(), Options::default(), 0);
+    let mut end_at_third = |_| {
+        heard += 1;
+        if heard < 3 { Ok(()) } else { Err(Error::new(ErrorKind::Failed, "enough")) }
+    };
+    let place = home.location();
+    let ended = SqliteDiskLayer::import(place, format, &source, Existing::Replace, &options, &mut end_at_third);
+    refused(ended, ErrorKind::Failed);
+    let layer = home.open();
+    assert_eq!((layer.metadata().geometry, look(&layer, 0..64)), (disk_of(64), vec![Some(5); 64]));
+    write(&layer, 0, 7, 1);
+    layer.close().unwrap();
+    assert_eq!(look(&home.open(), 0..2), [Some(7), Some(5)]);
+}
+
+#[test]
 fn rule_08_a_source_that_cannot_be_read_ends_an_import_with_its_error() {
     let home = Home::file();
     let path = home.directory().join("raw");
