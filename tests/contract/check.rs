@@ -83,6 +83,12 @@ fn rule_22_what_is_salvaged_keeps_its_format_and_a_layer_that_lost_nothing_its_i
             assert_eq!(number(&to, sql), number(&home, sql), "{sql}");
         }
         refused(salvage(&home.path(), &to.path(), &Options::default()), ErrorKind::AlreadyExists);
+        // Whatever new files are to have.
+        for format in FORMATS {
+            let (to, options) = (Home::file(), Options { format, ..Options::default() });
+            salvage(&home.path(), &to.path(), &options).unwrap();
+            assert_eq!(number(&to, "PRAGMA user_version"), number(&home, "PRAGMA user_version"));
+        }
     }
 }
 
