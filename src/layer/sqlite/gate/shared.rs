@@ -140,4 +140,16 @@ mod tests {
         shared.map();
         assert!(!is_kept(&shared) && shared.index(0, 64).is_empty());
     }
+
+    #[test]
+    fn a_connection_that_has_left_has_locked_nothing() {
+        let shared = Shared::new(0);
+        let (one, other) = (shared.join(), shared.join());
+        let lock = |owner| shared.state().levels.lock(owner, Level::Reserved);
+        assert!(lock(one).is_ok() && lock(other).is_err());
+        shared.leave(one);
+        assert!(lock(other).is_ok());
+        shared.leave(other);
+        assert!(!shared.is_reserved() && shared.state().connections == 0);
+    }
 }

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
-use super::super::database::{Database, Left};
+use super::super::database::{Database, Left, connect_through};
 use super::super::{Existing, Format, FormatParams, Location, Mode, Options, SqliteDiskLayer};
+use super::Gate;
 use crate::error::ErrorKind;
 use crate::layer::LayerIo;
 
@@ -145,4 +146,28 @@ fn what_is_rolled_back_and_written_over_reads_as_it_should() {
             database.close().unwrap();
         }
     }
+}
+
+#[test]
+fn a_file_is_mapped_as_far_as_it_is_asked_to_be() {
+    let directory = TempDir::new().unwrap();
+    let database = opened(&made(&directory), 0);
+    let limit_after = |bytes| {
+        database.map(bytes).unwrap();
+        database.conn.query_row("PRAGMA mmap_size", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    assert_eq!([0, 1 << 20].map(limit_after), [0, 1 << 20]);
+}
+
+#[test]
+fn a_gate_that_is_broken_says_so_and_lets_nothing_through() {
+    let directory = TempDir::new().unwrap();
+    let gate = Gate::over(None, 0).unwrap();
+    let conn = connect_through(&gate, &made(&directory), OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
+    insert(&conn, 0, 1);
+    assert!(!gate.is_broken());
+    gate.shared.set_broken(true);
+    assert!(gate.is_broken() && conn.execute_batch("DELETE FROM sectors").is_err());
+    gate.shared.set_broken(false);
+    assert_eq!(count(&conn), 1);
 }
