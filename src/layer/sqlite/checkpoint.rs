@@ -75,3 +75,18 @@ fn by_the_way() -> bool {
     static CALLS: AtomicU64 = AtomicU64::new(0);
     planted(Fault::CheckpointByTheWay) && CALLS.fetch_add(1, Ordering::Relaxed).is_multiple_of(3)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_long_from_the_first_page_past_its_limit() {
+        let log = Log { pages: Arc::new(AtomicU64::new(0)), limit: 5 };
+        let says = |pages| {
+            log.pages.store(pages, Ordering::Relaxed);
+            (log.is_long(), log.is_too_long())
+        };
+        assert_eq!([5, 6, 20, 21].map(says), [(false, false), (true, false), (true, false), (true, true)]);
+    }
+}

@@ -183,4 +183,20 @@ mod tests {
         layer.close().unwrap();
         assert!(!dir.path().join("disk.dbhd-wal").exists(), "the readers were closed first");
     }
+
+    #[test]
+    fn a_reader_is_kept_for_the_next_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let format = FormatParams { logically_read_only: false, len: 1 << 20, sector_size: 512 };
+        let place = dir.path().join("disk.dbhd");
+        let layer = SqliteDiskLayer::create(place, format, Existing::Keep, &Options::default()).unwrap();
+        layer.write(0, &[7; 512], Durability::Fua).unwrap();
+        let readers = layer.readers.as_ref().unwrap();
+        for _ in 0..3 {
+            let (mut buf, mut marker) = ([0; 512], SectorMarker::new(0..1));
+            assert!(readers.read(0, &mut buf, &mut marker) && buf == [7; 512]);
+            assert_eq!(readers.idle.lock().unwrap().len(), 1);
+        }
+        layer.close().unwrap();
+    }
 }

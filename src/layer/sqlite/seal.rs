@@ -243,4 +243,13 @@ mod tests {
         let frames = [Frame::of(&head(1), &[7; 512])];
         assert_eq!(write(&mut sealer, 32, 1, 7), Some((32 + 536, seal(&frames, [7; 8]))));
     }
+
+    #[test]
+    fn a_frame_has_room_with_its_seal_whatever_is_known_of_its_page() {
+        let mut sealer = Sealer::default();
+        assert_eq!(sealer.room(), FRAME_HEAD + LONGEST_PAGE as usize + Seal::LEN);
+        sealer.written(&[0; FRAME_HEAD], 32);
+        sealer.written(&[0; 512], 32 + 24);
+        assert_eq!(sealer.room(), FRAME_HEAD + 512 + Seal::LEN);
+    }
 }

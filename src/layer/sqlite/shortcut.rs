@@ -327,4 +327,15 @@ mod tests {
         layer.close().unwrap();
         assert_eq!(asked(8000), Ask::Writer);
     }
+
+    #[test]
+    fn while_a_checkpoint_writes_to_the_file_nothing_is_found_there() {
+        let (_directory, layer, _) = made(512);
+        let shortcut = layer.shortcut.as_ref().unwrap();
+        let asked = || shortcut.read(&(8000..8001), &mut [0; 512], &mut SectorMarker::new(8000..8001));
+        shortcut.unsettle();
+        assert_eq!(asked(), Ask::Anybody);
+        shortcut.settle();
+        assert_eq!(asked(), Ask::Nobody);
+    }
 }

@@ -133,3 +133,30 @@ pub(super) fn by_parts(conn: &Connection, header: Option<Header>) -> Result<bool
 }
 
 const BY_PARTS: &str = "PRAGMA auto_vacuum=INCREMENTAL";
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// Of a database with so many pages that have been used, and are free.
+    fn to_give_back_of(auto_vacuum: &str, free: u32, when: When) -> Option<Amount> {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch(&format!(
+            "PRAGMA page_size = 4096; PRAGMA auto_vacuum = {auto_vacuum}; CREATE TABLE some(thing); \
+             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40) \
+             INSERT INTO some SELECT zeroblob(4000) FROM n; DELETE FROM some WHERE rowid <= {free}"
+        ))
+        .unwrap();
+        to_give_back(&conn, when).unwrap()
+    }
+
+    #[test]
+    fn a_few_free_pages_are_kept_and_so_are_all_of_a_file_that_cannot_give_them_back() {
+        for (when, amount) in [(When::Flushed, Amount::Pages((1 << 20) / 4096)), (When::Closing, Amount::All)] {
+            assert_eq!(to_give_back_of("INCREMENTAL", 4, when), None);
+            assert_eq!(to_give_back_of("INCREMENTAL", 30, when), Some(amount));
+            assert_eq!(to_give_back_of("NONE", 30, when), None);
+        }
+    }
+}

@@ -50,3 +50,23 @@ const LIMITS: [(Limit, i32); 11] = [
 const MOST_STEPS: i32 = 10_000_000;
 /// They are counted by so many.
 const STEPS: i32 = 1000;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use rusqlite::ErrorCode;
+
+    use super::*;
+
+    #[test]
+    fn what_takes_too_long_is_ended() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        guard(&mut conn).unwrap();
+        let count = |rows: u32| {
+            let numbers = format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT {rows})");
+            conn.query_row(&format!("{numbers} SELECT count(*) FROM n"), [], |row| row.get::<_, u32>(0))
+        };
+        assert_eq!(count(1000), Ok(1000));
+        assert_eq!(count(4_000_000).unwrap_err().sqlite_error_code(), Some(ErrorCode::OperationInterrupted));
+    }
+}
