@@ -295,4 +295,32 @@ mod tests {
         let least = (COPIED / 512 + 1) as u32;
         assert!(back(0, &[]).is_err() && back(least, &[]).is_err() && back(u32::MAX, &[]).is_err());
     }
+
+    /// Pages of 512 bytes, each full of its number, behind a head that says how many there are.
+    fn journal(records: u32, pages: std::ops::RangeInclusive<u32>) -> Vec<u8> {
+        let mut journal = vec![0; 512];
+        journal[..8].copy_from_slice(&MAGIC);
+        for (number, field) in [records, 7, 20, 512, 512].into_iter().enumerate() {
+            journal[8 + 4 * number..12 + 4 * number].copy_from_slice(&field.to_be_bytes());
+        }
+        for page in pages {
+            journal.extend(page.to_be_bytes());
+            journal.extend([page as u8; 512]);
+            // Over two bytes of it, from 7 on.
+            journal.extend((7 + 2 * page).to_be_bytes());
+        }
+        journal
+    }
+
+    #[test]
+    fn a_journal_that_was_not_synced_has_as_many_pages_as_there_are() {
+        let numbers = |records| {
+            let journal = journal(records, 1..=12);
+            let pages = Rollback::of(&journal).unwrap().pages;
+            assert!(pages.iter().all(|(number, page)| **page == [*number as u8; 512]));
+            pages.into_iter().map(|(number, _)| number).collect::<Vec<_>>()
+        };
+        let all: Vec<_> = (1..=12).collect();
+        assert_eq!([u32::MAX, 12, 5].map(numbers), [&all[..], &all, &all[..5]]);
+    }
 }
