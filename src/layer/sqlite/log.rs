@@ -149,3 +149,30 @@ impl Sum {
 pub(super) fn word(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A head that is right but for what is asked.
+    fn head(magic: u32, page_size: u32, order: Order) -> [u8; LOG_HEAD] {
+        let mut head = [0; LOG_HEAD];
+        head[..4].copy_from_slice(&magic.to_be_bytes());
+        head[8..12].copy_from_slice(&page_size.to_be_bytes());
+        let Sum(one, other) = Sum(0, 0).over(&head[..24], order);
+        head[24..28].copy_from_slice(&one.to_be_bytes());
+        head[28..].copy_from_slice(&other.to_be_bytes());
+        head
+    }
+
+    #[test]
+    fn a_log_begins_with_a_size_of_pages_that_there_is_and_its_sum() {
+        let begins = |magic, order: Order| {
+            [256, 512, 1000, 65536, 131_072].map(|page_size| begin(&head(magic, page_size, order)).is_some())
+        };
+        assert_eq!(begins(0x377f_0682, u32::from_le_bytes), [false, true, false, true, false]);
+        assert_eq!(begins(0x377f_0683, u32::from_be_bytes), [false, true, false, true, false]);
+        assert_eq!(begins(0x377f_0684, u32::from_be_bytes), [false; 5]);
+        assert_eq!(begins(0x377f_0682, u32::from_be_bytes), [false; 5], "a sum in the other order");
+    }
+}
