@@ -2,9 +2,11 @@
 
 use disklayer_sqlite::error::ErrorKind;
 use disklayer_sqlite::geometry::Geometry;
-use disklayer_sqlite::layer::{Below, Durability, Format, LayerIo, Mode, SectorMarker, SqliteDiskLayer};
+use disklayer_sqlite::layer::{
+    Below, Durability, Existing, Format, LayerIo, Mode, Options, SectorMarker, SqliteDiskLayer,
+};
 
-use super::media::{FORMATS, Home, disk_of, refused, write};
+use super::media::{FORMATS, Home, disk_of, format, look, refused, write};
 use super::open::{bytes_of, sound};
 
 /// Uses a layer whose file is not what it was: errors are fine, and panics are not.
@@ -275,4 +277,25 @@ fn right_or_damaged(home: &Home, mode: Mode) -> Vec<u64> {
         }
     };
     (0..160).filter(is_damaged).collect()
+}
+
+/// Who reads around SQLite has room for sixteen blocks of a cluster, which is the most that one may have.
+#[test]
+fn rule_08_a_row_of_more_blocks_than_a_cluster_can_have_is_damage() {
+    let home = Home::file();
+    let options = Options { page_size: 512, ..Options::default() };
+    let layer = SqliteDiskLayer::create(home.path(), format(disk_of(64)), Existing::Keep, &options).unwrap();
+    write(&layer, 0, 1, 1);
+    write(&layer, 8, 2, 8);
+    layer.close().unwrap();
+    let conn = rusqlite::Connection::open(home.path()).unwrap();
+    let longer = "UPDATE clusters SET data = CAST(data || zeroblob(16 * 508) AS BLOB) WHERE cluster = 0";
+    assert_eq!(conn.execute(longer, []).unwrap(), 1);
+    conn.close().unwrap();
+    for mode in [Mode::ReadOnly, Mode::ReadWrite] {
+        let layer = home.try_open(mode).unwrap();
+        let read = |sector| layer.read(sector, &mut [0; 512], &mut SectorMarker::new(sector..sector + 1));
+        refused(read(0), ErrorKind::Corrupt);
+        assert_eq!(look(&layer, 8..9), [Some(2)]);
+    }
 }
