@@ -165,7 +165,9 @@ impl SqliteDiskLayer {
 impl Races {
     /// Does what was acknowledged early.
     pub(super) fn catch_up(&self, session: &mut Session) {
-        if let Some(Early { range, below, .. }) = lock(&self.early).take() {
+        // Not held meanwhile: the unmap may let another thread have its turn, which looks here first.
+        let early = lock(&self.early).take();
+        if let Some(Early { range, below, .. }) = early {
             let _ = session.unmap(range, below);
         }
     }
