@@ -33,7 +33,7 @@ pub(super) struct Selftest {
     #[arg(long, value_name = "J", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
     /// After so many scripts without a divergence a fault counts as not found
-    #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
     scripts: u64,
     /// Look for each fault with another generator as well
     #[arg(long, value_name = "GENERATOR")]

@@ -16,7 +16,7 @@ use super::struck::unsynced;
 use super::{Divergence, Histogram, IfRefused, Powered, Runner, StackSubject, World, caught, prove};
 use crate::drive::{Drive, Moment};
 use crate::oracle::{Oracle, When};
-use crate::script::{Choices, Line, Op, OpKind, Outcome, Script, SeedChoices, Target};
+use crate::script::{Choices, Line, Medium, Op, OpKind, Outcome, Script, SeedChoices, Target};
 use crate::strike::{Cut, Lost, Strike};
 
 /// What may be lost is tried in every combination up to so many units.
@@ -78,7 +78,15 @@ pub fn explore(script: &Script, world: &mut World, budget: u64, seed: u64) -> Re
     oracle.begin_chronicle();
     let drive = subject.drive();
     drive.record();
-    let boundaries = boundaries(&calm, &mut subject, &mut oracle, &drive)?;
+    let boundaries = match boundaries(&calm, &mut subject, &mut oracle, &drive) {
+        Ok(boundaries) => boundaries,
+        Err(mut found) => {
+            drop(subject);
+            // Nothing has struck yet, and such a script has files only if it says so.
+            found.script.shape.medium = Medium::Files;
+            return Err(as_script(found, world));
+        }
+    };
     let record = drive.take_record();
     drive.cut();
     subject.lose_power();
@@ -105,9 +113,13 @@ pub fn explore(script: &Script, world: &mut World, budget: u64, seed: u64) -> Re
     let explored = explorer.explored;
     match found {
         Ok(()) => Ok(explored),
-        // The same as a script: what replays is worth more than what was seen.
-        Err(found) => Err(prove(&found.script.clone(), world).err().unwrap_or(found)),
+        Err(found) => Err(as_script(found, world)),
     }
+}
+
+/// The same as a script: what replays is worth more than what was seen.
+fn as_script(found: Box<Divergence>, world: &mut World) -> Box<Divergence> {
+    prove(&found.script.clone(), world).err().unwrap_or(found)
 }
 
 /// Runs the script, and keeps what there was after each operation.
