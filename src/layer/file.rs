@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
@@ -22,6 +22,8 @@ pub struct FileDisk {
     file: RwLock<Box<dyn RawFile>>,
     /// A sync has failed. The system takes the pages for clean since, and a later sync says nothing of them (LWN 752063).
     has_failed: AtomicBool,
+    /// Syncs come one after the other: of two at once the one may take the error, and the other say that all is well.
+    syncing: Mutex<()>,
     geometry: Geometry,
     access: Access,
 }
@@ -88,10 +90,11 @@ impl FileDisk {
     }
 
     fn over(path: &Path, file: Box<dyn RawFile>, geometry: Geometry, access: Access) -> Self {
-        Self { path: path.to_owned(), file: RwLock::new(file), has_failed: AtomicBool::new(false), geometry, access }
+        let (path, file) = (path.to_owned(), RwLock::new(file));
+        Self { path, file, has_failed: AtomicBool::new(false), syncing: Mutex::new(()), geometry, access }
     }
 
-    /// The file, for who changes it and for everybody else; none if it can no longer vouch for what was written.
+    /// The file; none if it can no longer vouch for what was written.
     fn file(&self) -> Result<&RwLock<Box<dyn RawFile>>> {
         if !self.has_failed.load(Ordering::SeqCst) {
             return Ok(&self.file);
@@ -102,6 +105,8 @@ impl FileDisk {
     }
 
     fn sync(&self, file: &dyn RawFile, sector: u64) -> Result<()> {
+        let _syncing = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.file()?;
         let synced = file.sync();
         if synced.is_err() {
             self.has_failed.store(true, Ordering::SeqCst);
