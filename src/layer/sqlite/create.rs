@@ -22,8 +22,10 @@ use crate::fault::{Fault, planted};
 use crate::layer::{FileSystem, Found, Identity, Parent, Wanted};
 
 mod claim;
+mod draft;
 
 use claim::Claim;
+use draft::Draft;
 
 pub(super) fn create(
     location: &Location,
@@ -101,13 +103,12 @@ pub(super) fn in_file(
     // What a link points at is replaced, not the link; SQLite puts its log beside that too.
     let path = &files.follow(path);
     let occupied = check_place(path, existing, files)?;
-    let draft = reserve_draft(path, files)?;
-    let made = make(&draft).and_then(|()| match occupied {
-        Occupied::No => put_new(&draft, path, files),
-        Occupied::Yes => put_over(&draft, path, existing, options),
-    });
-    let _ = files.remove(&draft);
-    made
+    let draft = Draft::beside(path, files)?;
+    make(draft.path())?;
+    match occupied {
+        Occupied::No => put_new(draft, path, files),
+        Occupied::Yes => put_over(draft, path, existing, options),
+    }
 }
 
 /// Puts what `make` makes of an empty file in the place of `old`, which stays locked until then. `old` keeps its log
@@ -119,26 +120,11 @@ pub(super) fn in_place_of(
     make: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<()> {
     let path = &files.follow(path);
-    let draft = reserve_draft(path, files)?;
+    let draft = Draft::beside(path, files)?;
     // Before anything is in it.
-    let allowed = files.copy_permissions(path, &draft).map_err(|e| Error::from_io("making the new file", e));
-    let made = allowed.and_then(|()| make(&draft)).and_then(|()| put_over_old(&draft, path, old()?, files));
-    let _ = files.remove(&draft);
-    made
-}
-
-/// A name beside `path` that nobody else uses, with an empty file in its place.
-fn reserve_draft(path: &Path, files: &dyn FileSystem) -> Result<PathBuf> {
-    let failed = |e| Error::from_io("making the new file", e);
-    for number in 0..100 {
-        let draft = beside(path, &format!(".new{number}"));
-        match files.create_new(&draft) {
-            Ok(()) => return Ok(draft),
-            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(failed(e)),
-            Err(_) => {}
-        }
-    }
-    Err(Error::new(ErrorKind::AlreadyExists, "a hundred unfinished files .new* lie beside it; remove them"))
+    files.copy_permissions(path, draft.path()).map_err(|e| Error::from_io("making the new file", e))?;
+    make(draft.path())?;
+    put_over_old(draft, path, old()?, files)
 }
 
 enum Occupied {
@@ -195,10 +181,10 @@ pub(super) fn finish_draft(conn: Connection, draft: &Path, files: &dyn FileSyste
 }
 
 /// Gives the draft its name, unless somebody was quicker.
-fn put_new(draft: &Path, path: &Path, files: &dyn FileSystem) -> Result<()> {
+fn put_new(draft: Draft<'_>, path: &Path, files: &dyn FileSystem) -> Result<()> {
     let failed = |e| Error::from_io("naming the new file", e);
     if logs(path, files).is_empty() {
-        match files.hard_link(draft, path) {
+        match draft.link(path) {
             Ok(()) => return sync_directory(path, files),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Err(failed(e)),
             // File systems without hard links.
@@ -211,7 +197,7 @@ fn put_new(draft: &Path, path: &Path, files: &dyn FileSystem) -> Result<()> {
     let logs = logs(path, files);
     check_free(path, files)?;
     remove_logs(&logs, path, files)?;
-    match files.hard_link(draft, path) {
+    match draft.link(path) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Err(failed(e)),
         Err(_) => check_free(path, files).and_then(|()| rename(draft, path, files)),
         Ok(()) => sync_directory(path, files),
@@ -226,7 +212,7 @@ fn check_free(path: &Path, files: &dyn FileSystem) -> Result<()> {
 }
 
 /// Puts the draft in the place of an old file that nobody else has open.
-fn put_over(draft: &Path, path: &Path, existing: Existing, options: &Options) -> Result<()> {
+fn put_over(draft: Draft<'_>, path: &Path, existing: Existing, options: &Options) -> Result<()> {
     let files = &*options.file_system;
     let _claim = Claim::take(path, files)?;
     // What was empty may be somebody's by now.
@@ -249,7 +235,7 @@ fn put_over(draft: &Path, path: &Path, existing: Existing, options: &Options) ->
 }
 
 /// Puts the draft in the place of an old database, which has its log folded in.
-fn put_over_old(draft: &Path, path: &Path, old: Database, files: &dyn FileSystem) -> Result<()> {
+fn put_over_old(draft: Draft<'_>, path: &Path, old: Database, files: &dyn FileSystem) -> Result<()> {
     old.keep_log()?;
     sync_log(path, files)?;
     // Before it has its name, or it would be that of whoever opens the new file at once.
@@ -257,8 +243,8 @@ fn put_over_old(draft: &Path, path: &Path, old: Database, files: &dyn FileSystem
     old.close().and(renamed)
 }
 
-fn rename(from: &Path, to: &Path, files: &dyn FileSystem) -> Result<()> {
-    files.rename(from, to).map_err(|e| Error::from_io("replacing the file", e))?;
+fn rename(draft: Draft<'_>, to: &Path, files: &dyn FileSystem) -> Result<()> {
+    draft.rename(to).map_err(|e| Error::from_io("replacing the file", e))?;
     sync_directory(to, files)
 }
 

@@ -235,19 +235,25 @@ fn connect_file(path: &Path, mode: Mode, options: &Options) -> Result<(Connectio
     };
     // The first read takes the lock: shared for a reader, exclusive for the writer.
     conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(|e| unreadable(&conn, path, e))?;
-    if gate.is_none() {
-        journal::look_at_log(path, files)?;
-    }
+    let log = if gate.is_none() { journal::look_at_log(path, files) } else { Ok(()) };
     // While this waited for the lock the file may have been replaced, and what is locked is the old one. From here on
     // nobody replaces it.
     match moved::has_moved(&conn) {
-        true => Err(Error::new(ErrorKind::Busy, format!("opening {}: it is being replaced", path.display()))),
-        false => Ok((conn, gate)),
+        true => Err(being_replaced(path)),
+        false => log.map(|()| (conn, gate)),
     }
+}
+
+pub(super) fn being_replaced(path: &Path) -> Error {
+    Error::new(ErrorKind::Busy, format!("opening {}: it is being replaced", path.display()))
 }
 
 /// Why the schema cannot be read. A header that can says more: the file is another program's, or from the future.
 fn unreadable(conn: &Connection, path: &Path, error: rusqlite::Error) -> Error {
+    // The log that was read with it was the other file's.
+    if moved::has_moved(conn) {
+        return being_replaced(path);
+    }
     let error = opening(path, error);
     match Said::by(conn).and_then(Said::format) {
         Err(told)

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::database::{FLAGS, STATEMENTS, connect_reader, connect_through, guard, sql_error};
+use super::database::{FLAGS, STATEMENTS, being_replaced, connect_reader, connect_through, guard, sql_error};
 use super::gate::{Anchor, Gate};
 use super::{Options, moved};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::layer::FileSystem;
 
 /// The way to a file that is open.
@@ -66,7 +66,7 @@ impl Door {
         conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(failed)?;
         // Else it may have another file that has the name by now.
         match moved::has_moved(&conn) {
-            true => Err(Error::new(ErrorKind::Busy, format!("opening {}: it is being replaced", self.path.display()))),
+            true => Err(being_replaced(&self.path)),
             false => Ok(conn),
         }
     }

@@ -3,7 +3,7 @@
 use super::Session;
 use crate::error::Result;
 use crate::layer::sqlite::checkpoint::Whole;
-use crate::layer::sqlite::database::{Database, Left};
+use crate::layer::sqlite::database::{Database, Left, being_replaced};
 use crate::layer::sqlite::header::{Header, Said};
 use crate::layer::sqlite::schema::{self, Contents};
 use crate::layer::sqlite::{Location, Mode, Options, space, structure};
@@ -27,9 +27,13 @@ impl Session {
         let contents = schema::inspect_as(&database.conn, said)?;
         let mut left = Left::Something;
         if let Location::File(path) = location {
-            // What has just been made, and is that still, has pages that fit together.
-            if made.is_none() || contents.lineage.map(|lineage| lineage.identity()) != made {
-                structure::check(&database.conn, &contents, path, files, header)?;
+            match made {
+                // What has just been made has pages that fit together.
+                Some(_) if contents.lineage.map(|lineage| lineage.identity()) != made => {
+                    return Err(being_replaced(path));
+                }
+                Some(_) => {}
+                None => structure::check(&database.conn, &contents, path, files, header)?,
             }
             left = Header::left(header);
             database.unbound()?;

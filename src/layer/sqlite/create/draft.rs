@@ -1,0 +1,61 @@
+//! A file that is made whole before it gets its name.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::super::journal::suffixed;
+use crate::error::{Error, ErrorKind, Result};
+use crate::layer::FileSystem;
+
+/// A name that nobody else uses, until the file there has got the name that it is for. Dropping takes it away.
+pub(super) struct Draft<'a> {
+    path: PathBuf,
+    files: &'a dyn FileSystem,
+    /// Afterwards the name may be another's.
+    is_renamed: bool,
+}
+
+impl<'a> Draft<'a> {
+    /// A name beside `path`, with an empty file in its place.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyExists` when all names are taken, and those of making a file.
+    pub(super) fn beside(path: &Path, files: &'a dyn FileSystem) -> Result<Self> {
+        let failed = |e| Error::from_io("making the new file", e);
+        for number in 0..100 {
+            let path = suffixed(path.to_owned(), &format!(".new{number}"));
+            match files.create_new(&path) {
+                Ok(()) => return Ok(Self { path, files, is_renamed: false }),
+                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(failed(e)),
+                Err(_) => {}
+            }
+        }
+        Err(Error::new(ErrorKind::AlreadyExists, "a hundred unfinished files .new* lie beside it; remove them"))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives the file another name besides.
+    pub(super) fn link(&self, to: &Path) -> io::Result<()> {
+        self.files.hard_link(&self.path, to)
+    }
+
+    /// Gives the file another name instead, whatever has that name.
+    pub(super) fn rename(mut self, to: &Path) -> io::Result<()> {
+        self.files.rename(&self.path, to)?;
+        self.is_renamed = true;
+        Ok(())
+    }
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        if !self.is_renamed {
+            // One that stays is in nobody's way.
+            let _ = self.files.remove(&self.path);
+        }
+    }
+}
