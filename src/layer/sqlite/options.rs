@@ -22,7 +22,9 @@ pub struct Options {
     /// what SQLite's own VFS takes; with 0 as they come.
     pub gather: u64,
     /// The log is copied into the file when a commit has made it longer than so many bytes. It is at most so long, and what
-    /// one transaction changes besides.
+    /// one transaction changes besides. A sync of a log that grows takes a journalling file system up to twice as long as
+    /// one of a log that is written over, so a short log suits small writes with a flush each, and a long one what
+    /// gathers more.
     pub log_limit: u64,
     /// So many bytes of a file are read through a mapping, which is quicker: for files that are trusted. If such a file is
     /// cut short by somebody, or its drive fails, the process dies (SIGBUS) where it would have got an error. SQLite maps
@@ -42,7 +44,7 @@ impl Default for Options {
             dirty_limit: 16 << 20,
             cache_bytes: 24 << 20,
             gather: 124 << 10,
-            log_limit: 4 << 20,
+            log_limit: 1 << 20,
             mapped_bytes: 0,
             identities: None,
             file_system: Arc::new(Native),
