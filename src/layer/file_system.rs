@@ -180,3 +180,17 @@ impl RawFile for File {
         self.sync_data()
     }
 }
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_is_not_there_is_not_said_to_be_synced() {
+        let there = tempfile::TempDir::new().unwrap();
+        Native.sync_directory_of(&there.path().join("file")).unwrap();
+        let error = Native.sync_directory_of(&there.path().join("nowhere/file")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+}

@@ -26,6 +26,8 @@ fn told(mut report: Value) -> Value {
 fn the_shards_together_are_the_whole_run() {
     let place = Place::new();
     let whole = place.report("--scripts 1000 --states 6");
+    let states = whole["power_cuts"]["permitted"].as_object().unwrap();
+    assert!(states.len() > 2 && states.contains_key("1"), "a layer might be in so many states: {states:?}");
     for of in [1, 3, 7] {
         let (joined, ran) = joined(&place, "--scripts 1000 --states 6", of);
         ran.says_first(0, "PASS  1000 scripts, ");

@@ -50,6 +50,13 @@ fn rule_20_a_new_layer_is_there_and_nothing_else_is_left_behind() {
 }
 
 #[test]
+fn a_layer_says_where_it_is_and_how_large() {
+    let home = Home::file();
+    let told = format!("{:?}", home.create(disk_of(4)));
+    assert!(told.contains("layer.dbhd") && told.contains('4'), "{told}");
+}
+
+#[test]
 fn rule_20_a_file_that_is_not_empty_is_refused_and_keeps_its_bytes() {
     for home in [old(), Home::file()] {
         if !home.path().exists() {
@@ -232,48 +239,70 @@ fn rule_20_a_pushed_layer_is_not_put_over_a_file_and_the_disk_stays() {
     assert_eq!(look(&home.open(), 0..4), [Some(1); 4]);
 }
 
-/// The operating system's files, of which no log can be opened to be synced.
+/// The operating system's files, of which something cannot be done.
 #[derive(Debug)]
-struct Unsyncable(Native);
+struct Without(Lack, Native);
 
-impl FileSystem for Unsyncable {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lack {
+    /// No log can be opened to be synced.
+    LogSyncs,
+    /// No file can have two names.
+    Links,
+    /// And where the layer is to be, nothing can be seen.
+    LinksAndLooks,
+}
+
+impl Without {
+    fn lacking(lack: Lack) -> Options {
+        Options { file_system: Arc::new(Self(lack, Native)), ..Options::default() }
+    }
+}
+
+impl FileSystem for Without {
     fn vfs(&self) -> Option<&str> {
-        self.0.vfs()
+        self.1.vfs()
     }
 
     fn look(&self, path: &Path) -> io::Result<Found> {
-        self.0.look(path)
+        match self.0 == Lack::LinksAndLooks && path.ends_with("layer.dbhd") {
+            true => Err(io::ErrorKind::PermissionDenied.into()),
+            false => self.1.look(path),
+        }
     }
 
     fn follow(&self, path: &Path) -> PathBuf {
-        self.0.follow(path)
+        self.1.follow(path)
     }
 
     fn create_new(&self, path: &Path) -> io::Result<()> {
-        self.0.create_new(path)
+        self.1.create_new(path)
     }
 
     fn open(&self, path: &Path, wanted: Wanted) -> io::Result<(Box<dyn RawFile>, Wanted)> {
-        match wanted == Wanted::Writing && path.to_string_lossy().ends_with("-wal") {
+        match self.0 == Lack::LogSyncs && wanted == Wanted::Writing && path.to_string_lossy().ends_with("-wal") {
             true => Err(io::ErrorKind::PermissionDenied.into()),
-            false => self.0.open(path, wanted),
+            false => self.1.open(path, wanted),
         }
     }
 
     fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.0.hard_link(from, to)
+        match self.0 {
+            Lack::Links | Lack::LinksAndLooks => Err(io::ErrorKind::Unsupported.into()),
+            Lack::LogSyncs => self.1.hard_link(from, to),
+        }
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.0.rename(from, to)
+        self.1.rename(from, to)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.0.remove(path)
+        self.1.remove(path)
     }
 
     fn sync_directory_of(&self, path: &Path) -> io::Result<()> {
-        self.0.sync_directory_of(path)
+        self.1.sync_directory_of(path)
     }
 }
 
@@ -281,11 +310,25 @@ impl FileSystem for Unsyncable {
 #[test]
 fn rule_20_nothing_is_replaced_while_the_old_log_may_come_back() {
     let home = old();
-    let options = Options { file_system: Arc::new(Unsyncable(Native)), ..Options::default() };
+    let options = Without::lacking(Lack::LogSyncs);
     let made = SqliteDiskLayer::create(home.path(), format(disk_of(8)), Existing::Replace, &options);
     let error = refused(made, ErrorKind::PermissionDenied);
     assert!(error.to_string().contains("syncing the old log"), "{error}");
     assert!(names(home.directory()).iter().all(|name| !name.contains(".new")));
+    assert_eq!(look(&home.open(), 0..4), [Some(1); 4]);
+}
+
+/// Where a file cannot have two names it is renamed, which would put it in the place of another.
+#[test]
+fn rule_20_without_links_a_layer_is_made_where_nothing_is_and_put_over_nothing() {
+    let home = Home::file();
+    let make = |lack| SqliteDiskLayer::create(home.path(), format(disk_of(4)), Existing::Keep, &Without::lacking(lack));
+    let layer = make(Lack::Links).unwrap();
+    write(&layer, 0, 1, 4);
+    layer.close().unwrap();
+    refused(make(Lack::Links), ErrorKind::AlreadyExists);
+    refused(make(Lack::LinksAndLooks), ErrorKind::PermissionDenied);
+    assert_eq!(names(home.directory()), ["layer.dbhd"]);
     assert_eq!(look(&home.open(), 0..4), [Some(1); 4]);
 }
 

@@ -3,7 +3,7 @@
 use disklayer_sqlite::error::ErrorKind;
 use disklayer_sqlite::geometry::Geometry;
 use disklayer_sqlite::layer::{
-    Below, Durability, Existing, Format, LayerIo, Mode, Options, SectorMarker, SqliteDiskLayer,
+    Attack, Below, Durability, Existing, Format, LayerIo, Mode, Options, Reached, SectorMarker, SqliteDiskLayer,
 };
 
 use super::media::{FORMATS, Home, disk_of, format, look, refused, write};
@@ -185,6 +185,24 @@ fn rule_05_a_change_that_meets_damage_halfway_changes_nothing() {
         }
         println!("{format:?}: {refused:?} changes refused");
         assert!(refused.iter().all(|refused| *refused > 0), "{format:?}: {refused:?}");
+    }
+}
+
+/// What is refused before it has changed anything costs nobody what was acknowledged and is not flushed yet.
+#[test]
+fn rule_05_a_change_that_meets_damage_at_once_loses_nothing_that_waits() {
+    for attack in ["row-empty", "data-without-presence", "place-twice"] {
+        let home = Home::file();
+        let layer = home.create(disk_of(512));
+        write(&layer, 0, 1, 512);
+        layer.close().unwrap();
+        Attack::named(attack).unwrap().strike(&home.path(), Reached::File).unwrap();
+        let layer = home.open();
+        write(&layer, 500, 7, 1);
+        let error = layer.write(0, &[8; 512], Durability::Flushed).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{attack}: {error}");
+        layer.flush().unwrap();
+        assert_eq!(look(&layer, 499..502), [Some(1), Some(7), Some(1)], "{attack}");
     }
 }
 

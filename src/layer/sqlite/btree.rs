@@ -280,3 +280,13 @@ impl<'a> Table<'a> {
 fn failed(error: std::io::Error) -> Error {
     Error::from_io("writing the new file", error)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_that_is_never_used_is_the_one_with_the_bytes_that_are_locked() {
+        assert_eq!([512, 4096, 65536].map(Table::locked), [2_097_153, 262_145, 16_385]);
+    }
+}

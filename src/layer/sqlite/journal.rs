@@ -323,4 +323,10 @@ mod tests {
         let all: Vec<_> = (1..=12).collect();
         assert_eq!([u32::MAX, 12, 5].map(numbers), [&all[..], &all, &all[..5]]);
     }
+
+    #[test]
+    fn a_journal_ends_with_a_page_that_has_no_number() {
+        let journal = [journal(u32::MAX, 1..=2), journal(u32::MAX, 0..=0)[512..].to_vec()].concat();
+        assert_eq!(Rollback::of(&journal).unwrap().pages.len(), 2);
+    }
 }

@@ -32,6 +32,14 @@ struct Effort {
     in_use: i64,
 }
 
+impl Effort {
+    /// How many pages of that size are given back one by one, with so many that are free.
+    fn pages(&self, size: i64, free: i64) -> u32 {
+        let list = free / (size / 4) + 1;
+        (self.bytes / size).min(self.looks / list).max(1) as u32
+    }
+}
+
 /// When pages are given back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum When {
@@ -71,9 +79,7 @@ pub(super) fn to_give_back(conn: &Connection, when: When) -> Result<Option<Amoun
     if is_little && (free <= effort.bytes / size || lie_behind(conn, size)?) {
         return Ok(Some(Amount::All));
     }
-    let list = free / (size / 4) + 1;
-    let most = (effort.bytes / size).min(effort.looks / list).max(1);
-    Ok(Some(Amount::Pages(most as u32)))
+    Ok(Some(Amount::Pages(effort.pages(size, free))))
 }
 
 const MODE: &str = "PRAGMA auto_vacuum";
@@ -158,5 +164,12 @@ mod tests {
             assert_eq!(to_give_back_of("INCREMENTAL", 30, when), Some(amount));
             assert_eq!(to_give_back_of("NONE", 30, when), None);
         }
+    }
+
+    #[test]
+    fn a_list_of_many_pages_is_looked_through_as_often_as_there_is_time() {
+        let free = [1000, 100_000, 10_000_000];
+        assert_eq!(free.map(|free| WITH_A_FLUSH.pages(4096, free)), [256, 41, 1]);
+        assert_eq!(free.map(|free| AT_THE_END.pages(4096, free)), [32768, 21399, 214]);
     }
 }

@@ -221,7 +221,7 @@ impl Clusters {
         let filled = self.at_row(conn, cluster, Use::Writing, |blob| {
             for block in 0..self.shape.blocks() {
                 let (from, to) = (new.places[block], head.places[block]);
-                if from > 0 && to > 0 {
+                if from > 0 {
                     let chunk = &old_bytes[self.shape.chunk_at(from)..][..self.shape.chunk()];
                     blob.write(chunk, self.shape.chunk_at(to))?;
                     head.tails[usize::from(to) - 1] = old.tails[usize::from(from) - 1];

@@ -160,6 +160,21 @@ fn a_file_is_mapped_as_far_as_it_is_asked_to_be() {
 }
 
 #[test]
+fn the_journal_of_one_connection_is_not_rolled_back_by_another() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("with a journal");
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE sectors (sector, data)").unwrap();
+    let gate = Gate::over(None, 0).unwrap();
+    let [one, other] = [(); 2].map(|()| connect_through(&gate, &path, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap());
+    // Else the journal has no head before it is synced.
+    one.execute_batch("PRAGMA synchronous=OFF; BEGIN IMMEDIATE").unwrap();
+    insert(&one, 0, 1);
+    assert_eq!(count(&other), 0);
+    one.execute_batch("COMMIT").unwrap();
+    assert_eq!(count(&other), 1);
+}
+
+#[test]
 fn a_gate_that_is_broken_says_so_and_lets_nothing_through() {
     let directory = TempDir::new().unwrap();
     let gate = Gate::over(None, 0).unwrap();
