@@ -160,6 +160,20 @@ mod tests {
         assert_eq!(lost(fails!("?1", above 1), "SELECT 1, 0 FROM two WHERE ?1 <= 1 AND 1 < ?2", 2), []);
     }
 
+    /// As a page that is not what it was may have it.
+    #[test]
+    fn a_row_outside_of_the_range_is_not_taken() {
+        let conn = Connection::open_in_memory().unwrap();
+        let mut taken = Vec::new();
+        let table = Table { up: "SELECT ?2, 0", down: "SELECT ?1 - 1, 0" };
+        pass(&conn, table, 5..9, &mut |key, _| {
+            taken.push(key);
+            Ok(Row::Sound)
+        })
+        .unwrap();
+        assert!(taken.is_empty(), "{taken:?}");
+    }
+
     #[test]
     fn rows_that_are_damaged_are_lost_alone_and_a_failure_ends_it() {
         let conn = Connection::open_in_memory().unwrap();

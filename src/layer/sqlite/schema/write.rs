@@ -96,3 +96,24 @@ pub(in crate::layer::sqlite) fn protect(conn: &Connection) -> Result<()> {
 fn to_json(value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|e| Error::new(ErrorKind::Io, "writing JSON").because(e))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_ours_if_they_are_just_those_that_are_made() {
+        let conn = Connection::open_in_memory().unwrap();
+        let (sectors, common) = Format::One.tables();
+        let all: Vec<_> = sectors.iter().chain(common).collect();
+        for (made, table) in all.iter().enumerate() {
+            let found = tables_of(&conn, Format::One).unwrap();
+            assert!(found == if made == 0 { Old::Nothing } else { Old::Others }, "{made} tables");
+            conn.execute_batch(table.sql).unwrap();
+        }
+        assert!(tables_of(&conn, Format::One).unwrap() == Old::Ours);
+        conn.execute_batch("CREATE TABLE other (thing)").unwrap();
+        assert!(tables_of(&conn, Format::One).unwrap() == Old::Others);
+    }
+}
