@@ -69,6 +69,22 @@ fn rule_24_the_dirty_limit_is_respected() {
 }
 
 #[test]
+fn rule_24_of_long_requests_a_quarter_of_the_dirty_limit_waits() {
+    for (count, kept) in [(128, 1792 - 1792 % 640), (127, 0)] {
+        let home = Home::file();
+        home.create(disk_of(4096)).close().unwrap();
+        let layer = home.open_with(&Options { dirty_limit: MIB, ..Options::default() });
+        for sector in (0..1792).step_by(count as usize) {
+            write(&layer, sector, 1, count);
+        }
+        let held = look(&super::power::copy_of(&home).open(), 0..1792);
+        let durable = held.iter().take_while(|byte| byte.is_some()).count();
+        // 256 KiB are 512 sectors, and the fifth request is more.
+        assert_eq!(durable, kept, "requests of {count} sectors");
+    }
+}
+
+#[test]
 fn rule_24_the_dirty_limit_holds_for_fills_and_unmaps_too() {
     let home = Home::file();
     home.create(disk_of(4096)).close().unwrap();

@@ -14,7 +14,8 @@ pub struct Options {
     /// Bytes of a page of new files of format 1, and of the blocks that they keep sectors in: a power of two from 512
     /// to 32768. Small ones suit small random writes, large ones long transfers.
     pub page_size: u32,
-    /// Changes are committed, with a sync, when more than this many bytes wait for a flush.
+    /// Changes are committed, with a sync, when more than this many bytes wait for a flush; after a write of 64 KiB or more,
+    /// when a quarter of that does.
     pub dirty_limit: u64,
     /// SQLite keeps about so many bytes of pages in memory; what a longer transaction changes goes to the log early.
     pub cache_bytes: u64,
