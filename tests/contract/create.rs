@@ -53,7 +53,7 @@ fn rule_20_a_new_layer_is_there_and_nothing_else_is_left_behind() {
 fn a_layer_says_where_it_is_and_how_large() {
     let home = Home::file();
     let told = format!("{:?}", home.create(disk_of(4)));
-    assert!(told.contains("layer.dbhd") && told.contains('4'), "{told}");
+    assert!(told.contains("layer.dbhd") && told.contains("sector_count: 4"), "{told}");
 }
 
 #[test]
@@ -239,70 +239,94 @@ fn rule_20_a_pushed_layer_is_not_put_over_a_file_and_the_disk_stays() {
     assert_eq!(look(&home.open(), 0..4), [Some(1); 4]);
 }
 
-/// The operating system's files, of which something cannot be done.
+/// The operating system's files, with something about them.
 #[derive(Debug)]
-struct Without(Lack, Native);
+struct Odd(Oddity);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lack {
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Oddity {
     /// No log can be opened to be synced.
-    LogSyncs,
+    NoLogSyncs,
     /// No file can have two names.
-    Links,
+    NoLinks,
     /// And where the layer is to be, nothing can be seen.
-    LinksAndLooks,
+    NoLinksAndNoLooks,
+    /// Who makes a layer too puts it over a new one as soon as that has its name.
+    PutOverNewOnes(PathBuf),
+    /// The same while the log beside it is looked at, which cannot be seen then.
+    PutOverLookedAt(PathBuf),
+    /// The name of a draft is another's draft's as soon as it is free.
+    DraftNamesTaken,
 }
 
-impl Without {
-    fn lacking(lack: Lack) -> Options {
-        Options { file_system: Arc::new(Self(lack, Native)), ..Options::default() }
+impl Odd {
+    fn options(oddity: Oddity) -> Options {
+        Options { file_system: Arc::new(Self(oddity)), ..Options::default() }
     }
 }
 
-impl FileSystem for Without {
+/// What another process does with a layer of its own.
+fn put_over(other: &Path, path: &Path) {
+    let draft = other.with_extension("copy");
+    std::fs::copy(other, &draft).unwrap();
+    std::fs::rename(draft, path).unwrap();
+}
+
+impl FileSystem for Odd {
     fn vfs(&self) -> Option<&str> {
-        self.1.vfs()
+        Native.vfs()
     }
 
     fn look(&self, path: &Path) -> io::Result<Found> {
-        match self.0 == Lack::LinksAndLooks && path.ends_with("layer.dbhd") {
-            true => Err(io::ErrorKind::PermissionDenied.into()),
-            false => self.1.look(path),
+        match &self.0 {
+            Oddity::NoLinksAndNoLooks if path.ends_with("layer.dbhd") => Err(io::ErrorKind::PermissionDenied.into()),
+            Oddity::PutOverLookedAt(other) if path.ends_with("layer.dbhd-wal") => {
+                put_over(other, &path.with_file_name("layer.dbhd"));
+                Err(io::ErrorKind::PermissionDenied.into())
+            }
+            _ => Native.look(path),
         }
     }
 
     fn follow(&self, path: &Path) -> PathBuf {
-        self.1.follow(path)
+        Native.follow(path)
     }
 
     fn create_new(&self, path: &Path) -> io::Result<()> {
-        self.1.create_new(path)
+        Native.create_new(path)
     }
 
     fn open(&self, path: &Path, wanted: Wanted) -> io::Result<(Box<dyn RawFile>, Wanted)> {
-        match self.0 == Lack::LogSyncs && wanted == Wanted::Writing && path.to_string_lossy().ends_with("-wal") {
+        match self.0 == Oddity::NoLogSyncs && wanted == Wanted::Writing && path.to_string_lossy().ends_with("-wal") {
             true => Err(io::ErrorKind::PermissionDenied.into()),
-            false => self.1.open(path, wanted),
+            false => Native.open(path, wanted),
         }
     }
 
     fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
         match self.0 {
-            Lack::Links | Lack::LinksAndLooks => Err(io::ErrorKind::Unsupported.into()),
-            Lack::LogSyncs => self.1.hard_link(from, to),
+            Oddity::NoLinks | Oddity::NoLinksAndNoLooks => Err(io::ErrorKind::Unsupported.into()),
+            _ => Native.hard_link(from, to),
         }
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.1.rename(from, to)
+        Native.rename(from, to)?;
+        match self.0 {
+            Oddity::DraftNamesTaken => std::fs::write(from, "another's"),
+            _ => Ok(()),
+        }
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.1.remove(path)
+        Native.remove(path)
     }
 
     fn sync_directory_of(&self, path: &Path) -> io::Result<()> {
-        self.1.sync_directory_of(path)
+        if let Oddity::PutOverNewOnes(other) = &self.0 {
+            put_over(other, path);
+        }
+        Native.sync_directory_of(path)
     }
 }
 
@@ -310,7 +334,7 @@ impl FileSystem for Without {
 #[test]
 fn rule_20_nothing_is_replaced_while_the_old_log_may_come_back() {
     let home = old();
-    let options = Without::lacking(Lack::LogSyncs);
+    let options = Odd::options(Oddity::NoLogSyncs);
     let made = SqliteDiskLayer::create(home.path(), format(disk_of(8)), Existing::Replace, &options);
     let error = refused(made, ErrorKind::PermissionDenied);
     assert!(error.to_string().contains("syncing the old log"), "{error}");
@@ -322,14 +346,40 @@ fn rule_20_nothing_is_replaced_while_the_old_log_may_come_back() {
 #[test]
 fn rule_20_without_links_a_layer_is_made_where_nothing_is_and_put_over_nothing() {
     let home = Home::file();
-    let make = |lack| SqliteDiskLayer::create(home.path(), format(disk_of(4)), Existing::Keep, &Without::lacking(lack));
-    let layer = make(Lack::Links).unwrap();
+    let make = |oddity| SqliteDiskLayer::create(home.path(), format(disk_of(4)), Existing::Keep, &Odd::options(oddity));
+    let layer = make(Oddity::NoLinks).unwrap();
     write(&layer, 0, 1, 4);
     layer.close().unwrap();
-    refused(make(Lack::Links), ErrorKind::AlreadyExists);
-    refused(make(Lack::LinksAndLooks), ErrorKind::PermissionDenied);
+    refused(make(Oddity::NoLinks), ErrorKind::AlreadyExists);
+    refused(make(Oddity::NoLinksAndNoLooks), ErrorKind::PermissionDenied);
     assert_eq!(names(home.directory()), ["layer.dbhd"]);
     assert_eq!(look(&home.open(), 0..4), [Some(1); 4]);
+}
+
+#[test]
+fn rule_21_who_makes_a_layer_is_not_given_another_that_was_put_over_it() {
+    let (home, other) = (Home::file(), old());
+    let options = Odd::options(Oddity::PutOverNewOnes(other.path()));
+    for (replaced, existing) in [(false, Existing::Keep), (true, Existing::Replace)] {
+        assert_eq!(home.path().exists(), replaced);
+        refused(SqliteDiskLayer::create(home.path(), format(disk_of(8)), existing, &options), ErrorKind::Busy);
+        assert_eq!(look(&home.open(), 0..4), [Some(1); 4]);
+    }
+}
+
+#[test]
+fn rule_21_who_makes_a_layer_leaves_the_draft_of_another_alone() {
+    let home = old();
+    let options = Odd::options(Oddity::DraftNamesTaken);
+    SqliteDiskLayer::create(home.path(), format(disk_of(8)), Existing::Replace, &options).unwrap().close().unwrap();
+    assert_eq!(names(home.directory()), ["layer.dbhd", "layer.dbhd.new0"]);
+}
+
+#[test]
+fn rule_21_a_reader_of_what_is_put_over_meanwhile_is_not_told_of_the_log_of_the_other() {
+    let (home, other) = (old(), old());
+    let options = Odd::options(Oddity::PutOverLookedAt(other.path()));
+    refused(SqliteDiskLayer::open(home.path(), Mode::ReadOnly, &options), ErrorKind::Busy);
 }
 
 /// The database stays where it is, and every table in it is another one.

@@ -137,6 +137,25 @@ fn rule_24_a_flush_gives_back_a_bounded_part() {
 }
 
 #[test]
+fn rule_24_flushes_that_have_nothing_to_write_go_on_giving_back() {
+    let home = Home::file();
+    let layer = full(&home);
+    layer.unmap(0, 64 * MIB, Below::Nothing).unwrap();
+    // As a killed process would leave it.
+    let pages = || -> i64 {
+        let copy = super::power::copy_of(&home);
+        Connection::open(copy.path()).unwrap().query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap()
+    };
+    let mut last = pages();
+    for flush in 0..20 {
+        layer.flush().unwrap();
+        let now = pages();
+        assert!(now < last, "flush {flush} left {now} pages of {last}");
+        last = now;
+    }
+}
+
+#[test]
 fn rule_06_unmapping_all_of_a_huge_disk_takes_no_room() {
     let home = Home::file();
     let disk = disk_of((1 << 40) / 512);

@@ -377,24 +377,4 @@ pub(super) fn sql_error(context: &str, error: rusqlite::Error) -> Error {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_failure_of_sqlite_has_the_kind_of_its_cause() {
-        let kind = |code| sql_error("", rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None)).kind();
-        // SQLITE_PERM, BUSY, FULL and CANTOPEN.
-        let kinds = [ErrorKind::PermissionDenied, ErrorKind::Busy, ErrorKind::NoSpace, ErrorKind::Io];
-        assert_eq!([3, 5, 13, 14].map(kind), kinds);
-    }
-
-    #[test]
-    fn a_cache_keeps_as_many_bytes_as_it_may() {
-        let database = Database { conn: Connection::open_in_memory().unwrap(), home: None, door: None };
-        let kib_of = |bytes| {
-            database.limit_cache(bytes).unwrap();
-            -database.conn.query_row("PRAGMA cache_size", [], |row| row.get::<_, i64>(0)).unwrap()
-        };
-        assert_eq!([0, 2047, 5 << 20].map(kib_of), [1, 1, 5 << 10]);
-    }
-}
+mod tests;

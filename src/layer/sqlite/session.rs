@@ -24,7 +24,7 @@ mod taking;
 use generation::Generation;
 pub(super) use generation::Identities;
 
-/// A request of so many bytes fills whole clusters. What it changed is not changed again by the next, and is committed
+/// A request of so many bytes fills most of the clusters that it touches. What it changed is not changed again by the next, and is committed
 /// and given back while the processor has it at hand: a stream of such requests takes a third less time than with pages
 /// that are kept until more of them wait.
 const LONG: u64 = 64 << 10;
@@ -312,7 +312,8 @@ impl Session {
         result?;
         self.dirty = self.dirty.saturating_add(bytes);
         let is_long = bytes >= LONG && matches!(change, Change::Store(_));
-        if self.dirty <= if is_long { self.dirty_limit / 4 } else { self.dirty_limit } {
+        let limit = if is_long { self.dirty_limit / 4 } else { self.dirty_limit };
+        if self.dirty <= limit {
             return Ok(());
         }
         self.commit()?;
