@@ -237,6 +237,12 @@ in PowerCuts:
     RequestInSeveralTransactions,
     /// Session: the new generation is only as durable as the write that follows.
     GenerationCommittedWithWrite,
+    /// Clusters: a block of which a part waits is stored whole, over the sectors that it had.
+    WaitingBlockTakenWhole,
+    /// Clusters: filling a cache replaces what waits there.
+    FillReplacesWaiting,
+    /// Session: a commit leaves waiting what waits.
+    CommitForgetsWaiting,
     /// Session: what is recorded of a parent is only as durable as the next write.
     ParentCommittedWithWrite,
     /// Session: that SQLite has rolled everything back by itself is not noticed.

@@ -40,6 +40,7 @@ mod spy;
 mod threads;
 mod unmap;
 mod vfs;
+mod waiting;
 mod write_through;
 
 /// The rules, in the words of their headings.

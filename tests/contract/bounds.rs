@@ -69,8 +69,8 @@ fn rule_24_the_dirty_limit_is_respected() {
 }
 
 #[test]
-fn rule_24_of_long_requests_a_quarter_of_the_dirty_limit_waits() {
-    for (count, kept) in [(128, 1792 - 1792 % 640), (127, 0)] {
+fn rule_24_of_long_requests_an_eighth_of_the_dirty_limit_waits() {
+    for (count, kept) in [(128, 1792 - 1792 % 384), (127, 0)] {
         let home = Home::file();
         home.create(disk_of(4096)).close().unwrap();
         let layer = home.open_with(&Options { dirty_limit: MIB, ..Options::default() });
@@ -79,7 +79,7 @@ fn rule_24_of_long_requests_a_quarter_of_the_dirty_limit_waits() {
         }
         let held = look(&super::power::copy_of(&home).open(), 0..1792);
         let durable = held.iter().take_while(|byte| byte.is_some()).count();
-        // 256 KiB are 512 sectors, and the fifth request is more.
+        // 128 KiB are 256 sectors, and the third request is more.
         assert_eq!(durable, kept, "requests of {count} sectors");
     }
 }

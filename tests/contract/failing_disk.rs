@@ -97,8 +97,8 @@ fn rule_18_a_full_disk_at_the_commit_is_heard_of() {
 #[test]
 fn rule_18_a_disk_that_fails_inside_a_long_transaction_undoes_nothing_in_silence() {
     for (code, kind) in [(SQLITE_FULL, ErrorKind::NoSpace), (SQLITE_IOERR_WRITE, ErrorKind::Io)] {
-        for dirty_limit in [1 << 20, 1 << 30] {
-            let (home, watch, layer) = begun(&Options { dirty_limit, ..Options::default() });
+        for (dirty_limit, write_back) in [(1 << 20, 1 << 30), (1 << 20, 0), (1 << 30, 1 << 20), (1 << 30, 0)] {
+            let (home, watch, layer) = begun(&Options { dirty_limit, write_back, ..Options::default() });
             watch.fail(Call::Write, code);
             let (acknowledged, result) = write_until_it_fails(&layer);
             refused(result, kind);

@@ -5,6 +5,7 @@
 //! - A block is as long as a page of SQLite's. A page that a row overflows into has four bytes of SQLite's own, so the
 //!   last four bytes of a block lie in the head, and the rest fills just one page: a block changes one page, not two.
 //! - A cluster has a row, or lies in an extent of `zeros`, or has no sector. What is zero as a whole has no row.
+//! - Clusters that are stored whole go to SQLite at once. Parts of them wait for one another (`waiting`).
 //!
 //! `docs/format.md` is the specification.
 
@@ -25,18 +26,21 @@ mod extent;
 mod head;
 mod row;
 mod shape;
+mod waiting;
 mod whole;
 pub(super) mod zeros;
 
 pub(super) use bulk::Bulk;
 pub(super) use head::{BLOCKS, Head, LEN, TAIL};
 pub(super) use shape::{Shape, bits, runs};
+use waiting::Waiting;
 
 /// Sectors in rows of `clusters(cluster, data)`, and in the extents of `zeros(start, stop)`.
 pub(super) struct Clusters {
     shape: Shape,
     /// Open from request to request, until the transaction that it holds open is to end.
     blob: RefCell<Option<Blob>>,
+    waiting: RefCell<Waiting>,
     /// Whether the change at hand has changed anything.
     has_begun: Cell<bool>,
 }
@@ -66,7 +70,7 @@ enum Known {
 
 impl Clusters {
     pub(super) fn new(shape: Shape) -> Self {
-        Self { shape, blob: RefCell::new(None), has_begun: Cell::new(false) }
+        Self { shape, blob: RefCell::default(), waiting: RefCell::default(), has_begun: Cell::new(false) }
     }
 
     /// Does `work` with the row of a cluster; `None` if it has none.
@@ -137,61 +141,112 @@ impl Clusters {
         rows.map(|row| row.map(|cluster| cluster as u64).map_err(failed)).collect()
     }
 
-    /// Patches every cluster that `range` touches; `data` begins at its start.
-    fn patch_all(&self, conn: &Connection, range: &Range<u64>, data: &[u8], over: Over) -> Result<()> {
-        let touched = self.shape.touched(range);
-        let rows = match touched.end - touched.start {
-            1 => None,
-            _ => Some(self.rows(conn, &touched)?),
-        };
+    /// What a cluster has before anything waits for it: what is known of its row, and which sectors are present.
+    fn look(&self, conn: &Connection, cluster: u64) -> Result<(Known, u64)> {
+        let row = self.at_row(conn, cluster, Use::Writing, |blob| self.head(blob, cluster))?;
+        if let Some((head, _)) = row {
+            return Ok((Known::Nothing, head.present));
+        }
+        let is_zeroed = !zeros::within(conn, cluster..cluster + 1)?.is_empty();
+        Ok((Known::NoRow, if is_zeroed { self.shape.sectors(cluster) } else { 0 }))
+    }
+
+    /// Stores the sectors of `range` in every cluster that it touches; `data` begins at its start.
+    fn store(&self, conn: &Connection, range: &Range<u64>, data: &[u8], over: Over) -> Result<()> {
+        let (touched, whole) = (self.shape.touched(range), self.shape.covered(range));
+        let waits = |cluster: &u64| self.waiting.borrow().get(*cluster).is_some();
         // Nothing is changed if something is damaged.
+        let mut begun = Vec::new();
+        for cluster in touched.clone().filter(|cluster| !whole.contains(cluster) && !waits(cluster)) {
+            begun.push((cluster, self.look(conn, cluster)?));
+        }
+        let rows = match whole.end - whole.start {
+            0 | 1 => None,
+            _ => Some(self.rows(conn, &whole)?),
+        };
         for &cluster in rows.iter().flatten() {
             self.at_row(conn, cluster, Use::Writing, |blob| self.head(blob, cluster))?;
         }
-        for cluster in touched {
+        let patch_of = |cluster: u64| {
             let part = self.shape.part(range, cluster);
+            let at = (self.shape.first_sector(cluster) + part.start - range.start) as usize * self.shape.sector_size();
+            (bits(part.clone()), &data[at..], part.start)
+        };
+        for cluster in whole.clone().filter(|cluster| !waits(cluster)) {
             let known = match &rows {
                 Some(rows) if rows.binary_search(&cluster).is_err() => Known::NoRow,
                 _ => Known::Nothing,
             };
-            let at = (self.shape.first_sector(cluster) + part.start - range.start) as usize * self.shape.sector_size();
-            self.patch(conn, cluster, known, bits(part.clone()), over, Patch::Bytes(&data[at..], part.start))?;
+            let (mask, data, first) = patch_of(cluster);
+            self.patch(conn, cluster, known, mask, over, Patch::Bytes(data, first))?;
+        }
+        let mut waiting = self.waiting.borrow_mut();
+        for (cluster, (known, present)) in begun {
+            waiting.begin(cluster, known, present);
+        }
+        for cluster in touched {
+            if let Some(part) = waiting.get(cluster) {
+                let (mask, data, first) = patch_of(cluster);
+                let covered = match over {
+                    Over::All => 0,
+                    Over::AbsentOnly if planted(Fault::FillCoversZeroedCluster) && part.known == Known::NoRow => 0,
+                    Over::AbsentOnly if planted(Fault::FillReplacesWaiting) => part.present,
+                    Over::AbsentOnly => part.present | part.sectors,
+                };
+                waiting.put(&self.shape, cluster, mask & !covered, data, first);
+            }
         }
         Ok(())
     }
-}
 
-impl Layout for Clusters {
-    fn read(&self, conn: &Connection, range: Range<u64>, buf: &mut [u8], marker: &mut SectorMarker) -> Result<()> {
-        let touched = self.shape.touched(&range);
+    /// Fills and marks what rows and extents of zeros have of `range`.
+    fn read_stored(
+        &self,
+        conn: &Connection,
+        range: &Range<u64>,
+        buf: &mut [u8],
+        marker: &mut SectorMarker,
+    ) -> Result<()> {
+        let touched = self.shape.touched(range);
         if touched.end - touched.start == 1 {
-            if !self.read_row(conn, touched.start, &range, buf, marker)? {
-                self.read_zeros(conn, touched, &range, buf, marker)?;
+            if !self.read_row(conn, touched.start, range, buf, marker)? {
+                self.read_zeros(conn, touched, range, buf, marker)?;
             }
             return Ok(());
         }
         let mut next = touched.start;
         for cluster in self.rows(conn, &touched)? {
             if next < cluster {
-                self.read_zeros(conn, next..cluster, &range, buf, marker)?;
+                self.read_zeros(conn, next..cluster, range, buf, marker)?;
             }
-            if !self.read_row(conn, cluster, &range, buf, marker)? {
+            if !self.read_row(conn, cluster, range, buf, marker)? {
                 return Err(self.damaged(cluster, "its row is found by its number only"));
             }
             next = cluster + 1;
         }
         match next < touched.end {
-            true => self.read_zeros(conn, next..touched.end, &range, buf, marker),
+            true => self.read_zeros(conn, next..touched.end, range, buf, marker),
             false => Ok(()),
         }
     }
+}
+
+impl Layout for Clusters {
+    fn read(&self, conn: &Connection, range: Range<u64>, buf: &mut [u8], marker: &mut SectorMarker) -> Result<()> {
+        let waiting = self.waiting.borrow();
+        if !waiting.has_all(&self.shape, &range) {
+            self.read_stored(conn, &range, buf, marker)?;
+        }
+        waiting.read(&self.shape, &range, buf, marker);
+        Ok(())
+    }
 
     fn write(&self, conn: &Connection, range: Range<u64>, data: &[u8]) -> Result<()> {
-        self.patch_all(conn, &range, data, Over::All)
+        self.store(conn, &range, data, Over::All)
     }
 
     fn fill(&self, conn: &Connection, range: Range<u64>, data: &[u8]) -> Result<()> {
-        self.patch_all(conn, &range, data, Over::AbsentOnly)
+        self.store(conn, &range, data, Over::AbsentOnly)
     }
 
     fn unmap(&self, conn: &Connection, range: Range<u64>, below: Below) -> Result<()> {
@@ -226,7 +281,9 @@ impl Layout for Clusters {
         let cluster = self.shape.cluster_of(sector);
         let covers = |extent: &Range<u64>| extent.start <= cluster || planted(Fault::NextZerosTakenForThese);
         let extent = zeros::next(conn, cluster)?.filter(covers);
-        Ok(extent.map_or(sector, |extent| self.shape.sectors_of(&extent).end))
+        let until = extent.map_or(sector, |extent| self.shape.sectors_of(&extent).end);
+        let written = self.waiting.borrow().next(cluster).map_or(u64::MAX, |next| self.shape.first_sector(next));
+        Ok(until.min(written).max(sector))
     }
 
     fn clear(&self, conn: &Connection) -> Result<()> {
@@ -255,6 +312,22 @@ impl Layout for Clusters {
 
     fn clusters(&self, range: &Range<u64>) -> Option<Range<u64>> {
         Some(self.shape.touched(range))
+    }
+
+    fn waiting(&self) -> u64 {
+        self.waiting.borrow().len() as u64
+    }
+
+    fn settle(&self, conn: &Connection, range: &Range<u64>) -> Result<()> {
+        let clusters = self.shape.touched(range);
+        let mut bytes = Vec::new();
+        loop {
+            let first = self.waiting.borrow_mut().take_first(&self.shape, clusters.clone());
+            let Some((cluster, part)) = first else { return Ok(()) };
+            bytes.resize(self.shape.blocks() * self.shape.block_size(), 0);
+            part.lay_out(&mut bytes, &self.shape);
+            self.patch(conn, cluster, part.known, part.sectors(&self.shape), Over::All, Patch::Bytes(&bytes, 0))?;
+        }
     }
 
     fn let_go(&self) {

@@ -136,7 +136,7 @@ impl Sink for Through<'_> {
             let part = &data[bytes(run.start)..bytes(run.end)];
             self.layout.write(self.conn, run, part)?;
         }
-        Ok(())
+        self.layout.settle(self.conn, &marker.range())
     }
 
     fn append_zeros(&mut self, range: Range<u64>) -> Result<()> {

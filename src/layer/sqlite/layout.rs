@@ -39,6 +39,8 @@ impl Change<'_> {
 }
 
 /// Sectors in tables. Ranges have been checked and are not empty; a transaction is open for every change.
+///
+/// What is stored may wait. Who looks through the layout sees it; SQLite does not before it is settled.
 pub(super) trait Layout: Send {
     /// Fills and marks the present sectors of `range`.
     fn read(&self, conn: &Connection, range: Range<u64>, buf: &mut [u8], marker: &mut SectorMarker) -> Result<()>;
@@ -74,6 +76,16 @@ pub(super) trait Layout: Send {
     /// The clusters that `range` touches, where sectors lie in clusters.
     fn clusters(&self, _range: &Range<u64>) -> Option<Range<u64>> {
         None
+    }
+
+    /// Bytes of memory that hold changes of which SQLite has not been told.
+    fn waiting(&self) -> u64 {
+        0
+    }
+
+    /// Tells SQLite what waits of the sectors of `range`. What fails may be half done, and does not wait any more.
+    fn settle(&self, _conn: &Connection, _range: &Range<u64>) -> Result<()> {
+        Ok(())
     }
 
     /// Keeps nothing open that would keep a transaction from ending.

@@ -15,9 +15,13 @@ pub struct Options {
     /// to 32768. Small ones suit small random writes, large ones long transfers.
     pub page_size: u32,
     /// Changes are committed, with a sync, when more than this many bytes wait for a flush; after a write of 64 KiB or more,
-    /// when a quarter of that does.
+    /// when an eighth of that does.
     pub dirty_limit: u64,
-    /// SQLite keeps about so many bytes of pages in memory; what a longer transaction changes goes to the log early.
+    /// In format 1, short writes wait for the next commit in so many bytes of memory, where they are put into the order of
+    /// the disk: the more of them, the fewer pages change. What does not fit goes to SQLite before the commit.
+    pub write_back: u64,
+    /// SQLite keeps about so many bytes of pages in memory; what a longer transaction changes goes to the log early, which
+    /// costs nothing where pages are changed in order.
     pub cache_bytes: u64,
     /// Adjacent writes of SQLite are handed to the system as one, of at most so many bytes and at most 124 KiB, which is
     /// what SQLite's own VFS takes; with 0 as they come.
@@ -42,8 +46,9 @@ impl Default for Options {
         Self {
             format: Format::default(),
             page_size: 4096,
-            dirty_limit: 16 << 20,
-            cache_bytes: 24 << 20,
+            dirty_limit: 32 << 20,
+            write_back: 32 << 20,
+            cache_bytes: 8 << 20,
             gather: 124 << 10,
             log_limit: 1 << 20,
             mapped_bytes: 0,

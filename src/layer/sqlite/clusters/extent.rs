@@ -22,7 +22,7 @@ impl Clusters {
         Ok(extent)
     }
 
-    /// The first run of one row or one extent of zeros.
+    /// The first run of one row, with what waits for it, or of one extent of zeros.
     fn next_run(&self, conn: &Connection, mut sector: u64) -> Result<Option<Range<u64>>> {
         loop {
             let cluster = self.shape.cluster_of(sector);
@@ -34,9 +34,12 @@ impl Clusters {
                 let all = self.shape.sectors_of(&extent);
                 all.start.max(sector)..all.end
             });
-            let row = self.next_row(conn, cluster)?;
-            let Some(row) =
-                row.filter(|row| zeroed.as_ref().is_none_or(|zeroed| self.shape.first_sector(*row) < zeroed.start))
+            let rows = [self.next_row(conn, cluster)?, self.waiting.borrow().next(cluster)];
+            let Some(row) = rows
+                .into_iter()
+                .flatten()
+                .min()
+                .filter(|row| zeroed.as_ref().is_none_or(|zeroed| self.shape.first_sector(*row) < zeroed.start))
             else {
                 return Ok(zeroed);
             };
@@ -56,12 +59,18 @@ impl Clusters {
             .map_err(|e| sql_error("looking for the next cluster", e))
     }
 
-    /// The first run of present sectors of a row at or after `sector`.
+    /// The first run of present sectors of a cluster at or after `sector`.
     fn run_of(&self, conn: &Connection, cluster: u64, sector: u64) -> Result<Option<Range<u64>>> {
         let first = self.shape.first_sector(cluster);
-        let head = self.at_row(conn, cluster, Use::Reading, |blob| self.head(blob, cluster))?;
-        let (head, _) = head.ok_or_else(|| self.damaged(cluster, "its row is found by its number only"))?;
+        let waiting = self.waiting.borrow().get(cluster).map(|part| part.present | part.sectors);
+        let present = match waiting {
+            Some(present) => present,
+            None => {
+                let head = self.at_row(conn, cluster, Use::Reading, |blob| self.head(blob, cluster))?;
+                head.ok_or_else(|| self.damaged(cluster, "its row is found by its number only"))?.0.present
+            }
+        };
         let behind = bits(sector.saturating_sub(first).min(self.shape.per_cluster())..self.shape.per_cluster());
-        Ok(runs(head.present & behind).next().map(|run| first + run.start..first + run.end))
+        Ok(runs(present & behind).next().map(|run| first + run.start..first + run.end))
     }
 }
