@@ -110,7 +110,7 @@ impl Database {
         }
         // A file that had its pages looked at and got its log just now keeps a read transaction until the next
         // statement (SQLite 3.54), and would refuse the checkpoint.
-        self.conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(failed)?;
+        count_pages(&self.conn).map_err(failed)?;
         if planted(Fault::LogTrustedAtOpen) {
             return Ok(Whole::No);
         }
@@ -234,7 +234,7 @@ fn connect_file(path: &Path, mode: Mode, options: &Options) -> Result<(Connectio
         Mode::ReadOnly => (connect_reader(path, files)?, None),
     };
     // The first read takes the lock: shared for a reader, exclusive for the writer.
-    conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(|e| unreadable(&conn, path, e))?;
+    count_pages(&conn).map_err(|e| unreadable(&conn, path, e))?;
     let log = if gate.is_none() { journal::look_at_log(path, files) } else { Ok(()) };
     // While this waited for the lock the file may have been replaced, and what is locked is the old one. From here on
     // nobody replaces it.
@@ -302,14 +302,20 @@ pub(super) const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_NO_MUTEX.union(OpenFl
 
 /// Whether a reader fails because it cannot make the `-shm` file, as on read-only media.
 fn needs_shared_memory(conn: &Connection, path: &Path) -> Result<bool> {
-    match conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())) {
-        Ok(()) => Ok(false),
+    match count_pages(conn) {
+        Ok(_) => Ok(false),
         Err(rusqlite::Error::SqliteFailure(e, _)) if matches!(e.code, ErrorCode::CannotOpen | ErrorCode::ReadOnly) => {
             Ok(true)
         }
         // A second look may not see it.
         Err(error) => Err(unreadable(conn, path, error)),
     }
+}
+
+/// How many pages the database has. Of what reads the schema and takes the lock, it is what SQLite prepares quickest;
+/// not to be kept, since SQLite takes less time for what it need not keep, the schema that it reads meanwhile included.
+pub(super) fn count_pages(conn: &Connection) -> rusqlite::Result<u64> {
+    conn.query_row("PRAGMA page_count", [], |row| row.get::<_, i64>(0)).map(|pages| pages as u64)
 }
 
 /// Whether the file is in WAL mode, as it is unless the original made it and nobody has written to it here.

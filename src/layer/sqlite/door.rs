@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::database::{FLAGS, STATEMENTS, being_replaced, connect_reader, connect_through, guard, sql_error};
+use super::database::{
+    FLAGS, STATEMENTS, being_replaced, connect_reader, connect_through, count_pages, guard, sql_error,
+};
 use super::gate::{Anchor, Gate};
 use super::{Options, moved};
 use crate::error::Result;
@@ -63,7 +65,7 @@ impl Door {
             }
         };
         conn.progress_handler(0, None::<fn() -> bool>).map_err(failed)?;
-        conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(failed)?;
+        count_pages(&conn).map_err(failed)?;
         // Else it may have another file that has the name by now.
         match moved::has_moved(&conn) {
             true => Err(being_replaced(&self.path)),

@@ -99,7 +99,7 @@ pub(super) fn misfits(conn: &Connection) -> Result<Vec<String>> {
     let failed = |e| sql_error("checking the file", e);
     // What a stranger wants of each row is no matter of the pages.
     conn.pragma_update(None, "ignore_check_constraints", true).map_err(failed)?;
-    let mut check = conn.prepare("PRAGMA integrity_check(50)").map_err(failed)?;
+    let mut check = conn.prepare("PRAGMA main.integrity_check(50)").map_err(failed)?;
     let lines = check.query_map([], |row| row.get::<_, String>(0)).map_err(failed)?;
     let mut misfits = Vec::new();
     for line in lines {

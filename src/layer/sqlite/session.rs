@@ -230,7 +230,7 @@ impl Session {
     /// SQLite's own check of every page and row.
     pub(super) fn verify(&mut self) -> Result<()> {
         self.settle_all()?;
-        let check = self.database.conn.prepare_cached("PRAGMA integrity_check(1)");
+        let check = self.database.conn.prepare_cached("PRAGMA main.integrity_check(1)");
         let found: String = check
             .and_then(|mut check| check.query_row([], |row| row.get(0)))
             .map_err(|e| sql_error("checking the database", e))?;

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, ffi};
 
-use super::database::sql_error;
+use super::database::{count_pages, sql_error};
 use super::format::Stored;
 use super::header::Header;
 use super::journal;
@@ -55,11 +55,8 @@ fn read_again(conn: &Connection) -> Result<()> {
 }
 
 fn check_with(conn: &Connection, found: &Contents, len: u64, log: &Committed) -> Result<()> {
-    let number = |sql| {
-        let found = conn.prepare_cached(sql).and_then(|mut s| s.query_row([], |row| row.get::<_, i64>(0)));
-        found.map(|number| number as u64).map_err(|e| sql_error("looking at the pages", e))
-    };
-    let (pages, page_size) = (number("PRAGMA page_count")?, u64::from(found.page_size.max(1)));
+    let pages = count_pages(conn).map_err(|e| sql_error("looking at the pages", e))?;
+    let page_size = u64::from(found.page_size.max(1));
     check_length(pages, len, page_size, log)?;
     match pages.saturating_mul(page_size) > LOOKED_AT || planted(Fault::StructureUnchecked) {
         true => Ok(()),
@@ -102,8 +99,8 @@ pub(super) fn fits(conn: &Connection, found: &Contents) -> Result<()> {
 
 fn fit(conn: &Connection, found: &Contents) -> Result<()> {
     let look = || -> Result<String> {
-        let check = conn.prepare_cached("PRAGMA quick_check(1)");
-        let found = check.and_then(|mut check| check.query_row([], |row| row.get(0)));
+        // Of this database alone: SQLite would open its temporary one, and let go of the schema when that is configured.
+        let found = conn.query_row("PRAGMA main.quick_check(1)", [], |row| row.get(0));
         found.map_err(|e| sql_error("looking at the pages", e))
     };
     let misfit = look()?;
@@ -146,7 +143,7 @@ fn records(conn: &Connection) -> Result<()> {
                total(CASE WHEN data IS NULL THEN 3 ELSE octet_length(data) + 3 \
                + (octet_length(data) >= 58) + (octet_length(data) >= 8186) + (octet_length(data) >= 1048570) END) \
                OR total(typeof(data) NOT IN ('null', 'blob')) > 0 FROM sectors";
-    let fit = conn.prepare_cached(sql).and_then(|mut s| s.query_row([], |row| row.get::<_, Option<bool>>(0)));
+    let fit = conn.query_row(sql, [], |row| row.get::<_, Option<bool>>(0));
     match fit.map_err(|e| sql_error("looking at the rows", e))? {
         Some(false) => Err(corrupt("table sectors has rows of another")),
         _ => Ok(()),
@@ -163,7 +160,7 @@ fn clusters(conn: &Connection, has_zeros: bool) -> Result<()> {
                OR stop >= (SELECT min(later.start) FROM zeros AS later WHERE later.start > zeros.start)) \
                OR EXISTS (SELECT 1 FROM zeros JOIN clusters ON cluster >= start AND cluster < stop)";
     let sql = if has_zeros { of_both } else { of_rows };
-    let misfit = conn.prepare_cached(sql).and_then(|mut s| s.query_row([], |row| row.get::<_, bool>(0)));
+    let misfit = conn.query_row(sql, [], |row| row.get::<_, bool>(0));
     match misfit.map_err(|e| sql_error("looking at the rows", e))? {
         true => Err(corrupt("its clusters contradict one another")),
         false => Ok(()),
