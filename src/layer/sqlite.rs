@@ -40,6 +40,7 @@ mod forge;
 mod format;
 mod fresh;
 mod gate;
+mod glance;
 mod header;
 mod import;
 mod journal;
@@ -51,6 +52,7 @@ mod options;
 #[cfg(feature = "planted-faults")]
 mod races;
 mod readers;
+mod record;
 mod rewrite;
 mod rows;
 mod scan;

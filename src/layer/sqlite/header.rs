@@ -65,7 +65,7 @@ impl Said {
     }
 }
 
-const LEN: usize = 72;
+const LEN: usize = 96;
 
 /// The header of a file whose log has not a byte, so that no part of it is newer there.
 #[derive(Clone, Copy, Debug)]
@@ -97,6 +97,16 @@ impl Header {
     /// Whether its texts have an encoding that there is.
     pub(super) fn has_encoding(&self) -> bool {
         matches!(self.word(56), 1..=3)
+    }
+
+    /// Whether its texts are UTF-8, its pages are used to their ends, and it says itself how many there are.
+    pub(super) fn is_plain(&self) -> bool {
+        self.word(56) == 1 && self.0[20] == 0 && self.word(24) == self.word(92)
+    }
+
+    /// How many pages it says that there are.
+    pub(super) fn pages(&self) -> u32 {
+        self.word(28)
     }
 
     /// Whether its mode is `auto_vacuum=FULL`.

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::clusters::Shape;
 use super::database::sql_error;
 use super::format::{Column, Format, Rule, Stored, Table};
+use super::glance::{Ends, Glance};
 use super::header::Said;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
@@ -120,6 +121,8 @@ pub(super) struct Contents {
     pub(super) page_size: u32,
     /// Whether there may be zeroed clusters.
     pub(super) has_zeros: bool,
+    /// Whether there may be rows of clusters or sectors.
+    pub(super) has_rows: bool,
 }
 
 /// The tables of a file.
@@ -132,21 +135,35 @@ pub(super) struct Tables {
     pub(super) are_foreign: bool,
 }
 
+impl Tables {
+    /// Where a table begins.
+    pub(super) fn root(&self, name: &str) -> Option<u32> {
+        self.roots.iter().find(|(table, _)| *table == name).map(|(_, root)| *root)
+    }
+}
+
 /// Judges a file by its header, its tables and its metadata (rule 19).
 ///
 /// # Errors
 ///
 /// `NotADisk`, `TooNew`, `Corrupt`.
 pub(super) fn inspect(conn: &Connection) -> Result<Contents> {
-    inspect_as(conn, Said::by(conn)?)
+    inspect_as(conn, Said::by(conn)?, None)
 }
 
-/// The same for a file of which it is known what its header says.
-pub(super) fn inspect_as(conn: &Connection, said: Said) -> Result<Contents> {
+/// The same for a file of which it is known what its header says, and that may be looked at around SQLite.
+pub(super) fn inspect_as(conn: &Connection, said: Said, glance: Option<&Glance>) -> Result<Contents> {
     let format = said.format()?;
-    let tables = check_tables(conn, format)?;
-    let mut contents = read(conn, said.page_size, format, tables, Rows::Only)?;
-    contents.has_zeros = check_range(conn, &contents)?;
+    let glanced = glance.and_then(|glance| glance.tables(format));
+    // Tables that are odd are no matter of a glance.
+    let glance = glance.filter(|_| glanced.is_some());
+    let tables = glanced.map_or_else(|| check_tables(conn, format), Ok)?;
+    let mut contents = read(conn, said.page_size, format, tables, Rows::Only, glance)?;
+    let ends = glance.and_then(|glance| glance.ends(&contents.tables, format));
+    let ends = ends.map_or_else(|| ends_of(conn, format), Ok)?;
+    check_range(&contents, &ends)?;
+    contents.has_rows = ends[0] != (None, None);
+    contents.has_zeros = ends.get(1).is_some_and(|ends| *ends != (None, None));
     Ok(contents)
 }
 
@@ -170,7 +187,7 @@ pub(super) fn salvageable(conn: &Connection) -> Result<Contents> {
     };
     let has_identity = check_columns(conn, &format.tables().1[1]).is_ok();
     let tables = |has_identity| Tables { roots: Vec::new(), has_identity, are_foreign: true };
-    let read = |has_identity| read(conn, said.page_size, format, tables(has_identity), Rows::First);
+    let read = |has_identity| read(conn, said.page_size, format, tables(has_identity), Rows::First, None);
     read(has_identity).or_else(|_| read(false))
 }
 
@@ -181,14 +198,28 @@ enum Rows {
     First,
 }
 
-fn read(conn: &Connection, page_size: u32, format: Format, tables: Tables, rows: Rows) -> Result<Contents> {
-    let meta: Meta = json_row(conn, "SELECT octet_length(metadata), metadata FROM meta LIMIT 2", "meta", rows)?
-        .ok_or_else(|| corrupt("table meta has no row"))?;
+fn read(
+    conn: &Connection,
+    page_size: u32,
+    format: Format,
+    tables: Tables,
+    rows: Rows,
+    glance: Option<&Glance>,
+) -> Result<Contents> {
+    let text = |name| glance.and_then(|glance| glance.only_text(&tables, name));
+    let meta: Option<Meta> = match text("meta") {
+        Some(text) => Some(from_json(&text, "meta")?),
+        None => json_row(conn, "SELECT octet_length(metadata), metadata FROM meta LIMIT 2", "meta", rows)?,
+    };
+    let meta = meta.ok_or_else(|| corrupt("table meta has no row"))?;
     let geometry = Geometry::new(meta.sector_count, meta.sector_size).map_err(|e| corrupt("its size").because(e))?;
     let stored = meta.stored_in(geometry, format)?;
-    let lineage = match tables.has_identity {
-        true => json_row(conn, "SELECT octet_length(identity), identity FROM identity LIMIT 2", "identity", rows)?,
-        false => None,
+    let lineage = match (tables.has_identity, text("identity")) {
+        (false, _) => None,
+        (true, Some(text)) => Some(from_json(&text, "identity")?),
+        (true, None) => {
+            json_row(conn, "SELECT octet_length(identity), identity FROM identity LIMIT 2", "identity", rows)?
+        }
     };
     Ok(Contents {
         geometry,
@@ -198,6 +229,7 @@ fn read(conn: &Connection, page_size: u32, format: Format, tables: Tables, rows:
         tables,
         page_size,
         has_zeros: true,
+        has_rows: true,
     })
 }
 
@@ -291,7 +323,7 @@ fn json_row<T: for<'a> Deserialize<'a>>(conn: &Connection, sql: &str, table: &st
         return Err(corrupt(&format!("the row of table {table} is too long")));
     }
     let text = row.get_ref(1).map_err(failed)?.as_str().map_err(|e| corrupt(table).because(e))?;
-    let value = serde_json::from_str(text).map_err(|e| corrupt(&format!("the row of table {table}")).because(e))?;
+    let value = from_json(text, table)?;
     match rows.next().map_err(failed)? {
         None => Ok(Some(value)),
         Some(_) if allowed == Rows::First || planted(Fault::SecondRowIgnored) => Ok(Some(value)),
@@ -299,19 +331,31 @@ fn json_row<T: for<'a> Deserialize<'a>>(conn: &Connection, sql: &str, table: &st
     }
 }
 
-/// Refuses a file with sectors that its size has no room for; whether it has zeroed clusters.
-fn check_range(conn: &Connection, contents: &Contents) -> Result<bool> {
-    let failed = |e| sql_error("reading the sectors", e);
-    let ends = |sql, tables: std::ops::Range<usize>| {
-        let end = |row: &rusqlite::Row<'_>, at| row.get::<_, Option<i64>>(at);
-        let ends = |row: &rusqlite::Row<'_>| {
-            tables
-                .map(|table| Ok((end(row, 2 * table)?, end(row, 2 * table + 1)?)))
-                .collect::<rusqlite::Result<Vec<_>>>()
-        };
-        conn.prepare_cached(sql).and_then(|mut ends_of| ends_of.query_row([], ends)).map_err(failed)
+fn from_json<T: for<'a> Deserialize<'a>>(text: &str, table: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|e| corrupt(&format!("the row of table {table}")).because(e))
+}
+
+/// The ends of the tables with sectors, in their order.
+fn ends_of(conn: &Connection, format: Format) -> Result<Vec<Ends>> {
+    let sql = match format {
+        Format::Original => "SELECT (SELECT min(sector) FROM sectors), (SELECT max(sector) FROM sectors)",
+        Format::One => {
+            "SELECT (SELECT min(cluster) FROM clusters), (SELECT max(cluster) FROM clusters), \
+             (SELECT start FROM zeros ORDER BY start LIMIT 1), \
+             (SELECT stop - 1 FROM zeros ORDER BY start DESC LIMIT 1)"
+        }
     };
-    let within = |what: &str, ends: (Option<i64>, Option<i64>), count: u64| match ends {
+    let ends = |row: &rusqlite::Row<'_>| {
+        let ends = |table: usize| Ok((row.get(2 * table)?, row.get(2 * table + 1)?));
+        (0..format.tables().0.len()).map(ends).collect()
+    };
+    let found = conn.prepare_cached(sql).and_then(|mut ends_of| ends_of.query_row([], ends));
+    found.map_err(|e| sql_error("reading the sectors", e))
+}
+
+/// Refuses a file with sectors that its size has no room for.
+fn check_range(contents: &Contents, ends: &[Ends]) -> Result<()> {
+    let within = |what: &str, ends: Ends, count: u64| match ends {
         _ if planted(Fault::SectorRangeUnchecked) => Ok(()),
         (Some(first), _) if first < 0 => Err(corrupt(&format!("it has a {what} {first}"))),
         (_, Some(last)) if last as u64 >= count => {
@@ -320,19 +364,10 @@ fn check_range(conn: &Connection, contents: &Contents) -> Result<bool> {
         _ => Ok(()),
     };
     match &contents.stored {
-        Stored::Rows => {
-            let sql = "SELECT (SELECT min(sector) FROM sectors), (SELECT max(sector) FROM sectors)";
-            within("sector", ends(sql, 0..1)?[0], contents.geometry.sector_count())?;
-            Ok(false)
-        }
+        Stored::Rows => within("sector", ends[0], contents.geometry.sector_count()),
         Stored::Clusters(shape) => {
-            let sql = "SELECT (SELECT min(cluster) FROM clusters), (SELECT max(cluster) FROM clusters), \
-                       (SELECT start FROM zeros ORDER BY start LIMIT 1), \
-                       (SELECT stop - 1 FROM zeros ORDER BY start DESC LIMIT 1)";
-            let ends = ends(sql, 0..2)?;
             within("cluster", ends[0], shape.clusters())?;
-            within("zeroed cluster", ends[1], shape.clusters())?;
-            Ok(ends[1] != (None, None))
+            within("zeroed cluster", ends[1], shape.clusters())
         }
     }
 }

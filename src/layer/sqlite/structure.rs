@@ -118,6 +118,7 @@ fn fit(conn: &Connection, found: &Contents) -> Result<()> {
     match misfit.as_str() {
         "ok" => match found.stored {
             Stored::Rows => records(conn),
+            Stored::Clusters(_) if !found.has_rows && !found.has_zeros => Ok(()),
             Stored::Clusters(_) => clusters(conn, found.has_zeros),
         },
         misfit => Err(told(misfit)),

@@ -4,6 +4,7 @@ use super::Session;
 use crate::error::Result;
 use crate::layer::sqlite::checkpoint::Whole;
 use crate::layer::sqlite::database::{Database, Left, being_replaced};
+use crate::layer::sqlite::glance::Glance;
 use crate::layer::sqlite::header::{Header, Said};
 use crate::layer::sqlite::schema::{self, Contents};
 use crate::layer::sqlite::{Location, Mode, Options, space, structure};
@@ -24,7 +25,8 @@ impl Session {
             Location::Memory(_) => None,
         };
         let said = header.map_or_else(|| Said::by(&database.conn), |header| Ok(header.said()))?;
-        let contents = schema::inspect_as(&database.conn, said)?;
+        let glance = header.as_ref().and_then(|header| Glance::at(database.file()?, header));
+        let contents = schema::inspect_as(&database.conn, said, glance.as_ref())?;
         let mut left = Left::Something;
         if let Location::File(path) = location {
             match made {

@@ -5,12 +5,8 @@
 use super::place::Place;
 use crate::layer::sqlite::clusters::{BLOCKS, Head, LEN, Shape};
 use crate::layer::sqlite::gate::Anchor;
+use crate::layer::sqlite::record::{DEEPEST, INTERIOR, LEAF, header, integer, local_len, varint};
 use crate::layer::sqlite::schema::Tables;
-
-/// Deeper trees than that have more pages than SQLite allows.
-const DEEPEST: u32 = 20;
-const INTERIOR: u8 = 5;
-const LEAF: u8 = 13;
 
 /// Where the tables of format 1 begin.
 pub(super) struct Trees {
@@ -32,14 +28,13 @@ struct Row {
 impl Trees {
     /// None if pages are not as long as blocks, or have room for something else.
     pub(super) fn of(tables: &Tables, shape: &Shape, file: &Anchor) -> Option<Self> {
-        let root = |name: &str| tables.roots.iter().find(|(table, _)| *table == name).map(|(_, root)| *root);
         let mut header = [0; 24];
         let is_read = file.read(&mut header, 0);
         let page_size = usize::from(u16::from_be_bytes([header[16], header[17]]));
         let reserved = header[20];
         (is_read && page_size == shape.block_size() && reserved == 0).then_some(Self {
-            clusters: root("clusters")?,
-            zeros: root("zeros")?,
+            clusters: tables.root("clusters")?,
+            zeros: tables.root("zeros")?,
             page_size,
         })
     }
@@ -121,24 +116,12 @@ impl Trees {
         let (len, rest) = varint(page.at(cell)?)?;
         let (number, rest) = varint(rest)?;
         let len = usize::try_from(len).ok()?;
-        let local = self.local(len);
+        let local = local_len(len, self.page_size);
         let overflow = match local < len {
             true => u32::from_be_bytes(rest.get(local..local + 4)?.try_into().ok()?),
             false => 0,
         };
         Some(Row { number: number as i64, len, local: rest.get(..local)?.to_vec(), overflow })
-    }
-
-    /// How many bytes of a row lie with its number ("Cell payload overflow pages").
-    fn local(&self, len: usize) -> usize {
-        let usable = self.page_size;
-        let most = usable - 35;
-        if len <= most {
-            return len;
-        }
-        let least = (usable - 12) * 32 / 255 - 23;
-        let kept = least + (len - least) % (usable - 4);
-        if kept <= most { kept } else { least }
     }
 
     fn offset(&self, page: u32) -> u64 {
@@ -200,75 +183,20 @@ impl<'a> Page<'a> {
 fn stop_of(row: &Row) -> Option<i64> {
     let (head_len, types) = header(&row.local)?;
     let [0, ty] = types[..] else { return None };
-    let len = match ty {
-        8 | 9 => return Some((ty - 8) as i64),
-        1..=4 => ty as usize,
-        5 => 6,
-        6 => 8,
-        _ => return None,
-    };
-    let bytes = row.local.get(head_len..head_len + len)?;
-    let sign = if bytes[0] & 0x80 == 0 { 0 } else { -1 };
-    Some(bytes.iter().fold(sign, |value, byte| value << 8 | i64::from(*byte)))
-}
-
-/// The length of a row's header, and the types of its columns.
-fn header(row: &[u8]) -> Option<(usize, Vec<u64>)> {
-    let (len, _) = varint(row)?;
-    let len = usize::try_from(len).ok().filter(|len| *len <= 32)?;
-    let (_, mut rest) = varint(row.get(..len)?)?;
-    let mut types = Vec::new();
-    while !rest.is_empty() {
-        let (ty, more) = varint(rest)?;
-        types.push(ty);
-        rest = more;
-    }
-    Some((len, types))
-}
-
-/// SQLite's number of one to nine bytes, and what follows it.
-fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let mut value = 0;
-    for (index, byte) in bytes.iter().take(8).enumerate() {
-        value = value << 7 | u64::from(byte & 0x7f);
-        if byte & 0x80 == 0 {
-            return Some((value, &bytes[index + 1..]));
-        }
-    }
-    Some((value << 8 | u64::from(*bytes.get(8)?), &bytes[9..]))
+    integer(ty, row.local.get(head_len..)?).map(|(stop, _)| stop)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Worked out by hand from "Cell payload overflow pages" of SQLite's description of its files.
     #[test]
-    fn as_much_lies_with_the_number_as_sqlite_wants_there() {
-        // At most 477 bytes and at least 39; at most 4061 and at least 489.
-        let lens = [(512, 477, 477), (512, 478, 39), (512, 547, 39), (512, 548, 40), (512, 985, 477), (512, 986, 39)];
-        let longer = [(4096, 4061, 4061), (4096, 4062, 489), (4096, 4581, 489), (4096, 8153, 4061), (4096, 8154, 489)];
-        for (page_size, len, local) in lens.into_iter().chain(longer) {
-            let trees = Trees { clusters: 0, zeros: 0, page_size };
-            assert_eq!(trees.local(len), local, "{len} bytes in pages of {page_size}");
-        }
-    }
-
-    #[test]
-    fn numbers_are_read_as_sqlite_writes_them() {
-        assert_eq!(varint(&[0x7f, 9]), Some((0x7f, &[9][..])));
-        assert_eq!(varint(&[0x81, 0, 9]), Some((128, &[9][..])));
-        assert_eq!(varint(&[0xff; 9]), Some((u64::MAX, &[][..])));
-        assert_eq!((varint(&[]), varint(&[0x81]), varint(&[0xff; 8])), (None, None, None));
+    fn an_extent_ends_with_a_number_behind_its_key() {
         let extent = |types: &[u8], bytes: &[u8]| {
             let head = [&[types.len() as u8 + 1], types, bytes].concat();
             stop_of(&Row { number: 0, len: head.len(), local: head, overflow: 0 })
         };
-        assert_eq!([extent(&[0, 8], &[]), extent(&[0, 9], &[])], [Some(0), Some(1)]);
-        assert_eq!([extent(&[0, 1], &[0x7f]), extent(&[0, 1], &[0xff])], [Some(127), Some(-1)]);
-        assert_eq!([extent(&[0, 2], &[1, 2]), extent(&[0, 3], &[1, 2, 3])], [Some(0x102), Some(0x1_0203)]);
-        assert_eq!(extent(&[0, 5], &[1, 2, 3, 4, 5, 6]), Some(0x102_0304_0506));
-        assert_eq!(extent(&[0, 6], &[0x80, 0, 0, 0, 0, 0, 0, 0]), Some(i64::MIN));
+        assert_eq!([extent(&[0, 8], &[]), extent(&[0, 2], &[1, 2])], [Some(0), Some(0x102)]);
         assert_eq!([extent(&[0, 2], &[1]), extent(&[0, 7], &[0; 8]), extent(&[1, 1], &[0; 2])], [None; 3]);
     }
 }
