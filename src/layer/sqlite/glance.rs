@@ -55,7 +55,7 @@ impl Glance {
     pub(super) fn at(file: Arc<Anchor>, header: &Header) -> Option<Self> {
         let page_size = header.said().page_size as usize;
         let is_usual = page_size.is_power_of_two() && (512..=LONGEST).contains(&page_size) && header.is_plain();
-        is_usual.then_some(Self { file, page_size, pages: header.pages() })
+        is_usual.then_some(Self { file, page_size, pages: header.pages()? })
     }
 
     /// The tables, if all are there and have our own texts, and nothing else is.

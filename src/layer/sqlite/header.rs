@@ -99,14 +99,14 @@ impl Header {
         matches!(self.word(56), 1..=3)
     }
 
-    /// Whether its texts are UTF-8, its pages are used to their ends, and it says itself how many there are.
+    /// Whether its texts are UTF-8, and its pages are used to their ends.
     pub(super) fn is_plain(&self) -> bool {
-        self.word(56) == 1 && self.0[20] == 0 && self.word(24) == self.word(92)
+        self.word(56) == 1 && self.0[20] == 0
     }
 
-    /// How many pages it says that there are.
-    pub(super) fn pages(&self) -> u32 {
-        self.word(28)
+    /// How many pages there are, if it is the header that says so to SQLite, and not the length of the file.
+    pub(super) fn pages(&self) -> Option<u32> {
+        (self.word(24) == self.word(92)).then(|| self.word(28)).filter(|pages| *pages > 0)
     }
 
     /// Whether its mode is `auto_vacuum=FULL`.

@@ -50,15 +50,19 @@ pub(super) fn suffixed(path: PathBuf, suffix: &str) -> PathBuf {
 /// What opening would refuse; `PermissionDenied` for a reader, which cannot roll back.
 pub(super) fn look(path: &Path, mode: Mode, files: &dyn FileSystem) -> Result<()> {
     let target = files.follow(path);
-    for suffix in ["-journal", "-wal", "-shm"] {
+    let suffixes = ["-journal", "-wal", "-shm"];
+    let found = suffixes.map(|suffix| files.look(&suffixed(target.clone(), suffix)));
+    for (suffix, found) in suffixes.iter().zip(&found) {
         // Opening a pipe would wait for somebody to write to it.
-        if let Ok(Found::Directory | Found::Other) = files.look(&suffixed(target.clone(), suffix)) {
+        if let Ok(Found::Directory | Found::Other) = found {
             let what = format!("opening {}: {suffix} beside it is not a file", path.display());
             return Err(Error::new(ErrorKind::Corrupt, what));
         }
     }
+    let [journal, ..] = found;
     let is_hot = || is_hot(path, files);
-    if !is_there(path, "-journal", files)? || planted(Fault::JournalRolledBackUnseen) || !is_hot()? {
+    if len_found(&suffixed(target, "-journal"), journal)? == 0 || planted(Fault::JournalRolledBackUnseen) || !is_hot()?
+    {
         return Ok(());
     }
     let judged = judge(path, files);
@@ -141,7 +145,11 @@ fn judge(path: &Path, files: &dyn FileSystem) -> Result<()> {
 
 /// The length of a file in bytes; what is not there has none. A drive that does not answer is not an empty file.
 pub(super) fn len_of(path: &Path, files: &dyn FileSystem) -> Result<u64> {
-    match files.look(path) {
+    len_found(path, files.look(path))
+}
+
+fn len_found(path: &Path, found: io::Result<Found>) -> Result<u64> {
+    match found {
         Ok(Found::File(len)) => Ok(len),
         Ok(Found::Directory | Found::Other) => Ok(0),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(0),

@@ -20,6 +20,10 @@ use crate::layer::FileSystem;
 
 /// The largest file that is looked at whole, in bytes.
 pub(super) const LOOKED_AT: u64 = 8 << 20;
+/// So many pages of clusters are kept meanwhile, where the file is about to be taken over, and is told how many it keeps from
+/// then on: SQLite looks at each of them once, and to take memory for all of them, and to give it back, takes as long as to
+/// read them.
+const KEPT: u64 = 16;
 
 /// Refuses a file that has other pages than it counts, and a small one whose pages do not fit together.
 ///
@@ -34,28 +38,34 @@ pub(super) fn check(
     header: Option<Header>,
 ) -> Result<()> {
     let len = journal::len_of(path, files)?;
-    if header.is_some_and(|header| header.has_encoding()) {
-        return check_with(conn, found, len, &Committed::default());
+    if let Some(header) = header.filter(Header::has_encoding) {
+        let pages = header.pages().map_or_else(|| count(conn), |pages| Ok(pages.into()))?;
+        if pages > 4 * KEPT && matches!(found.stored, Stored::Clusters(_)) {
+            conn.pragma_update(None, "cache_size", KEPT as i64).map_err(|e| sql_error("looking at the pages", e))?;
+        }
+        return check_with(conn, found, pages, len, &Committed::default());
     }
-    read_again(conn)?;
-    check_with(conn, found, len, &Committed::read(&journal::beside(path, "-wal", files), files)?)
+    check_with(conn, found, read_again(conn)?, len, &Committed::read(&journal::beside(path, "-wal", files), files)?)
 }
 
 /// The same for a file of `len` bytes without a log.
 pub(super) fn check_alone(conn: &Connection, found: &Contents, len: u64) -> Result<()> {
-    read_again(conn)?;
-    check_with(conn, found, len, &Committed::default())
+    check_with(conn, found, read_again(conn)?, len, &Committed::default())
+}
+
+fn count(conn: &Connection) -> Result<u64> {
+    count_pages(conn).map_err(|e| sql_error("looking at the pages", e))
 }
 
 /// An encoding that is none is taken for UTF-8 at first, and refused when the schema is read again, which would be too
-/// late.
-fn read_again(conn: &Connection) -> Result<()> {
-    conn.execute_batch("PRAGMA writable_schema=RESET; SELECT count(*) FROM sqlite_schema")
+/// late. Says how many pages there are.
+fn read_again(conn: &Connection) -> Result<u64> {
+    conn.execute_batch("PRAGMA writable_schema=RESET")
+        .and_then(|()| count_pages(conn))
         .map_err(|e| sql_error("reading the schema again", e))
 }
 
-fn check_with(conn: &Connection, found: &Contents, len: u64, log: &Committed) -> Result<()> {
-    let pages = count_pages(conn).map_err(|e| sql_error("looking at the pages", e))?;
+fn check_with(conn: &Connection, found: &Contents, pages: u64, len: u64, log: &Committed) -> Result<()> {
     let page_size = u64::from(found.page_size.max(1));
     check_length(pages, len, page_size, log)?;
     match pages.saturating_mul(page_size) > LOOKED_AT || planted(Fault::StructureUnchecked) {
