@@ -320,14 +320,16 @@ impl Layout for Clusters {
 
     fn settle(&self, conn: &Connection, range: &Range<u64>) -> Result<()> {
         let clusters = self.shape.touched(range);
-        let mut bytes = Vec::new();
+        let mut bytes = std::mem::take(&mut self.waiting.borrow_mut().room);
+        bytes.resize(self.shape.blocks() * self.shape.block_size(), 0);
         loop {
             let first = self.waiting.borrow_mut().take_first(&self.shape, clusters.clone());
-            let Some((cluster, part)) = first else { return Ok(()) };
-            bytes.resize(self.shape.blocks() * self.shape.block_size(), 0);
+            let Some((cluster, part)) = first else { break };
             part.lay_out(&mut bytes, &self.shape);
             self.patch(conn, cluster, part.known, part.sectors(&self.shape), Over::All, Patch::Bytes(&bytes, 0))?;
         }
+        self.waiting.borrow_mut().room = bytes;
+        Ok(())
     }
 
     fn let_go(&self) {

@@ -18,6 +18,8 @@ pub(super) struct Waiting {
     parts: BTreeMap<u64, Part>,
     /// Bytes of all blocks.
     len: usize,
+    /// Room to put a cluster together, with what is left there of others.
+    pub(super) room: Vec<u8>,
 }
 
 /// What waits for one cluster.
