@@ -4,8 +4,8 @@
 //! what is called format 0 here, a row for each sector (`rows`), and stay so. `docs/format.md` specifies both. Who a layer
 //! is, and what it was made over, lies in a table of its own, which the original ignores.
 //!
-//! - Changes gather in one SQLite transaction; a flush commits it with `synchronous=FULL`, which syncs the log. So a
-//!   power cut leaves the state after some prefix of the requests, and never less than the last flush.
+//! - Changes gather in one SQLite transaction, short ones in memory; a flush commits with `synchronous=FULL`, which syncs
+//!   the log. A power cut leaves the state after some prefix of the requests, never less than the last flush.
 //! - A request that fails halfway is undone by a savepoint, or, where only a failing drive can stop it, by opening the
 //!   layer again. The writer's lock is exclusive from open to close (`gate`); readers share.
 //! - Reads go around SQLite where the bytes lie in the file (`shortcut`), and through connections of their own where the
