@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use disklayer_sqlite::layer::{Below, Durability, Existing, LayerIo, Options, SqliteDiskLayer};
+use disklayer_sqlite::error::ErrorKind;
+use disklayer_sqlite::layer::{Below, Durability, Existing, LayerIo, Options, SectorMarker, SqliteDiskLayer};
 use disklayer_sqlite::script::{Choices, SeedChoices};
 
-use super::media::{Home, disk_of, format, look, write};
+use super::media::{Home, disk_of, format, look, refused, write};
 
 const COUNT: u64 = 200;
 
@@ -68,4 +69,38 @@ fn rule_24_what_waits_is_bounded_and_goes_to_the_log_before_the_commit() {
             assert_eq!(held.iter().flatten().filter(|byte| **byte == round).count(), 100);
         }
     }
+}
+
+/// A cluster is looked at when its first part comes, and what its head says is sound. Its pages may not be, in a file that
+/// is too large to be looked at whole: what was acknowledged cannot be stored.
+#[test]
+fn rule_18_what_waits_and_cannot_be_stored_is_heard_of_and_the_layer_refuses_everything() {
+    let home = Home::file();
+    let count = (9 << 20) / 512;
+    let layer = home.create(disk_of(count));
+    write(&layer, 0, 1, count);
+    layer.close().unwrap();
+    let mut bytes = std::fs::read(home.path()).unwrap();
+    // The second map of pages; each has an entry of five bytes for every page up to the next map.
+    let map = 2 + 4096 / 5 + 1;
+    bytes[(map - 1) * 4096..][..4096].fill(0xff);
+    let mut refusals = 0;
+    for (cluster, is_unmapped) in (48..56).flat_map(|cluster| [(cluster, false), (cluster, true)]) {
+        std::fs::write(home.path(), &bytes).unwrap();
+        let layer = home.open();
+        write(&layer, 5, 2, 1);
+        write(&layer, cluster * 128 + 100, 2, 1);
+        let settled = match is_unmapped {
+            true => layer.unmap(cluster * 128, 120, Below::Something),
+            false => layer.flush(),
+        };
+        let Err(error) = settled else { continue };
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "cluster {cluster}: {error}");
+        refusals += 1;
+        refused(layer.read(5, &mut [0; 512], &mut SectorMarker::new(5..6)), ErrorKind::Failed);
+        refused(layer.flush(), ErrorKind::Failed);
+        drop(layer);
+        assert_eq!(look(&home.open(), 0..10), [Some(1); 10], "what was flushed");
+    }
+    assert!(refusals > 2, "{refusals} refusals");
 }

@@ -85,7 +85,7 @@ impl Waiting {
             let wanted = bits(shape.part(range, cluster));
             self.get(cluster).is_some_and(|part| part.sectors & wanted == wanted)
         };
-        !self.parts.is_empty() && shape.touched(range).all(waits)
+        shape.touched(range).all(waits)
     }
 
     /// Fills and marks the sectors of `range` that wait.
