@@ -17,6 +17,7 @@ mod full_disk;
 mod gate;
 mod hostile;
 mod import;
+mod large;
 mod mapped;
 mod media;
 mod one_writer;

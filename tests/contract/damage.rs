@@ -10,7 +10,7 @@ use super::media::{FORMATS, Home, disk_of, format, look, refused, write};
 use super::open::{bytes_of, sound};
 
 /// Uses a layer whose file is not what it was: errors are fine, and panics are not.
-fn is_used(layer: &SqliteDiskLayer) {
+pub(super) fn is_used(layer: &SqliteDiskLayer) {
     let mut marker = SectorMarker::new(0..8);
     let _ = layer.read(0, &mut [0; 4096], &mut marker);
     let _ = layer.next_extent(0);
@@ -73,7 +73,7 @@ fn it_may_end_anywhere(format: Format) {
     }
 }
 
-fn remove_logs(home: &Home) {
+pub(super) fn remove_logs(home: &Home) {
     for suffix in ["dbhd-wal", "dbhd-shm"] {
         let _ = std::fs::remove_file(home.path().with_extension(suffix));
     }

@@ -33,7 +33,7 @@ pub(super) mod zeros;
 pub(super) use bulk::Bulk;
 pub(super) use head::{BLOCKS, Head, LEN, TAIL};
 pub(super) use shape::{Shape, bits, runs};
-use waiting::Waiting;
+use waiting::{Stored, Waiting};
 
 /// Sectors in rows of `clusters(cluster, data)`, and in the extents of `zeros(start, stop)`.
 pub(super) struct Clusters {
@@ -138,27 +138,61 @@ impl Clusters {
         let rows = statement
             .query_map(params![range.start as i64, range.end as i64], |row| row.get::<_, i64>(0))
             .map_err(failed)?;
-        rows.map(|row| row.map(|cluster| cluster as u64).map_err(failed)).collect()
+        let rows: Vec<u64> =
+            rows.map(|row| row.map(|row| row as u64)).collect::<rusqlite::Result<_>>().map_err(failed)?;
+        // SQLite looks for the first of them, and takes what follows.
+        let is_first = rows.first().is_none_or(|first| *first >= range.start);
+        match is_first && rows.is_sorted_by(|one, next| one < next) {
+            true => Ok(rows),
+            false => Err(self.damaged(range.start, "rows are out of order from there on")),
+        }
     }
 
-    /// What a cluster has before anything waits for it: what is known of its row, and which sectors are present.
-    fn look(&self, conn: &Connection, cluster: u64) -> Result<(Known, u64)> {
+    /// What a cluster is for which nothing waits.
+    fn look(&self, conn: &Connection, cluster: u64) -> Result<Stored> {
         let row = self.at_row(conn, cluster, Use::Writing, |blob| self.head(blob, cluster))?;
         if let Some((head, _)) = row {
-            return Ok((Known::Nothing, head.present));
+            let placed = (0..self.shape.blocks()).filter(|block| head.places[*block] > 0);
+            let blocks = placed.fold(0, |blocks, block| blocks | 1 << block);
+            return Ok(Stored { known: Known::Nothing, present: head.present, blocks, is_read: false });
         }
         let is_zeroed = !zeros::within(conn, cluster..cluster + 1)?.is_empty();
-        Ok((Known::NoRow, if is_zeroed { self.shape.sectors(cluster) } else { 0 }))
+        let present = if is_zeroed { self.shape.sectors(cluster) } else { 0 };
+        Ok(Stored { known: Known::NoRow, present, blocks: 0, is_read: true })
+    }
+
+    /// Whether the row may get another length when it gets these sectors: `data` begins with the first of them.
+    fn may_move(&self, stored: &Stored, part: &Range<u64>, data: &[u8]) -> bool {
+        let len = (part.end - part.start) as usize * self.shape.sector_size();
+        self.shape.blocks_of(part).any(|(block, _)| stored.blocks & 1 << block == 0)
+            || data[..len].chunks_exact(self.shape.sector_size()).any(is_zero)
+    }
+
+    /// Reads a row that is to be moved: what is damaged of it is in the way now, and not when others wait with it.
+    fn read_through(&self, conn: &Connection, cluster: u64) -> Result<()> {
+        let read = |blob: &mut Blob| blob.read(&mut vec![0; blob.len()], 0);
+        self.at_row(conn, cluster, Use::Writing, read).map(drop)
     }
 
     /// Stores the sectors of `range` in every cluster that it touches; `data` begins at its start.
     fn store(&self, conn: &Connection, range: &Range<u64>, data: &[u8], over: Over) -> Result<()> {
         let (touched, whole) = (self.shape.touched(range), self.shape.covered(range));
         let waits = |cluster: &u64| self.waiting.borrow().get(*cluster).is_some();
+        let data_of = |cluster: u64, part: &Range<u64>| {
+            let sector = self.shape.first_sector(cluster) + part.start;
+            &data[(sector - range.start) as usize * self.shape.sector_size()..]
+        };
         // Nothing is changed if something is damaged.
-        let mut begun = Vec::new();
-        for cluster in touched.clone().filter(|cluster| !whole.contains(cluster) && !waits(cluster)) {
-            begun.push((cluster, self.look(conn, cluster)?));
+        let mut parts = Vec::new();
+        for cluster in touched.filter(|cluster| !whole.contains(cluster) || waits(cluster)) {
+            let known = self.waiting.borrow().get(cluster).map(|part| part.stored);
+            let mut stored = known.map_or_else(|| self.look(conn, cluster), Ok)?;
+            let part = self.shape.part(range, cluster);
+            if !stored.is_read && self.may_move(&stored, &part, data_of(cluster, &part)) {
+                self.read_through(conn, cluster)?;
+                stored.is_read = true;
+            }
+            parts.push((cluster, stored));
         }
         let rows = match whole.end - whole.start {
             0 | 1 => None,
@@ -167,34 +201,27 @@ impl Clusters {
         for &cluster in rows.iter().flatten() {
             self.at_row(conn, cluster, Use::Writing, |blob| self.head(blob, cluster))?;
         }
-        let patch_of = |cluster: u64| {
-            let part = self.shape.part(range, cluster);
-            let at = (self.shape.first_sector(cluster) + part.start - range.start) as usize * self.shape.sector_size();
-            (bits(part.clone()), &data[at..], part.start)
-        };
-        for cluster in whole.clone().filter(|cluster| !waits(cluster)) {
+        for cluster in whole.filter(|cluster| !waits(cluster)) {
             let known = match &rows {
                 Some(rows) if rows.binary_search(&cluster).is_err() => Known::NoRow,
                 _ => Known::Nothing,
             };
-            let (mask, data, first) = patch_of(cluster);
-            self.patch(conn, cluster, known, mask, over, Patch::Bytes(data, first))?;
+            let part = self.shape.part(range, cluster);
+            let patch = Patch::Bytes(data_of(cluster, &part), part.start);
+            self.patch(conn, cluster, known, bits(part), over, patch)?;
         }
         let mut waiting = self.waiting.borrow_mut();
-        for (cluster, (known, present)) in begun {
-            waiting.begin(cluster, known, present);
-        }
-        for cluster in touched {
-            if let Some(part) = waiting.get(cluster) {
-                let (mask, data, first) = patch_of(cluster);
-                let covered = match over {
-                    Over::All => 0,
-                    Over::AbsentOnly if planted(Fault::FillCoversZeroedCluster) && part.known == Known::NoRow => 0,
-                    Over::AbsentOnly if planted(Fault::FillReplacesWaiting) => part.present,
-                    Over::AbsentOnly => part.present | part.sectors,
-                };
-                waiting.put(&self.shape, cluster, mask & !covered, data, first);
-            }
+        for (cluster, stored) in parts {
+            let waits = waiting.get(cluster).map_or(0, |part| part.sectors);
+            let covered = match over {
+                Over::All => 0,
+                Over::AbsentOnly if planted(Fault::FillCoversZeroedCluster) && stored.known == Known::NoRow => 0,
+                Over::AbsentOnly if planted(Fault::FillReplacesWaiting) => stored.present,
+                Over::AbsentOnly => stored.present | waits,
+            };
+            let part = self.shape.part(range, cluster);
+            let (mask, data) = (bits(part.clone()) & !covered, data_of(cluster, &part));
+            waiting.put(&self.shape, (cluster, stored), mask, (data, part.start));
         }
         Ok(())
     }
@@ -326,7 +353,14 @@ impl Layout for Clusters {
             let first = self.waiting.borrow_mut().take_first(&self.shape, clusters.clone());
             let Some((cluster, part)) = first else { break };
             part.lay_out(&mut bytes, &self.shape);
-            self.patch(conn, cluster, part.known, part.sectors(&self.shape), Over::All, Patch::Bytes(&bytes, 0))?;
+            self.patch(
+                conn,
+                cluster,
+                part.stored.known,
+                part.sectors(&self.shape),
+                Over::All,
+                Patch::Bytes(&bytes, 0),
+            )?;
         }
         self.waiting.borrow_mut().room = bytes;
         Ok(())

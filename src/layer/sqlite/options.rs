@@ -18,7 +18,8 @@ pub struct Options {
     /// when an eighth of that does.
     pub dirty_limit: u64,
     /// In format 1, short writes wait for the next commit in so many bytes of memory, where they are put into the order of
-    /// the disk: the more of them, the fewer pages change. What does not fit goes to SQLite before the commit.
+    /// the disk: the more of them, the fewer pages change. What does not fit goes to SQLite before the commit, and once
+    /// the request is done.
     pub write_back: u64,
     /// SQLite keeps about so many bytes of pages in memory; what a longer transaction changes goes to the log early, which
     /// costs nothing where pages are changed in order.

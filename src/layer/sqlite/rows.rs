@@ -28,7 +28,10 @@ impl Rows {
         let failed = |e| sql_error("reading a sector", e);
         let sector = row.get::<_, i64>(0).map_err(failed)? as u64;
         let size = self.sector_size as usize;
-        let at = (sector - start) as usize * size;
+        // SQLite looks for the first sector that is asked for, and takes what follows: sectors in order.
+        let Some(at) = sector.checked_sub(start).map(|sector| sector as usize * size) else {
+            return Err(Error::new(ErrorKind::Corrupt, "sectors are stored out of order").at_sector(sector));
+        };
         let buf = &mut buf[at..at + size];
         match row.get_ref(1).map_err(failed)? {
             ValueRef::Null if planted(Fault::ZeroedSectorNotFilled) => {}

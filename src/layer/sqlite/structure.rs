@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, ffi};
+use rusqlite::{Connection, ErrorCode, ffi};
 
 use super::database::{count_pages, sql_error};
 use super::format::Stored;
@@ -111,7 +111,7 @@ fn fit(conn: &Connection, found: &Contents) -> Result<()> {
     let look = || -> Result<String> {
         // Of this database alone: SQLite would open its temporary one, and let go of the schema when that is configured.
         let found = conn.query_row("PRAGMA main.quick_check(1)", [], |row| row.get(0));
-        found.map_err(|e| sql_error("looking at the pages", e))
+        Ok(in_time(found, "looking at the pages")?.unwrap_or_else(|| "ok".to_owned()))
     };
     let misfit = look()?;
     // Of a page that says where others belong, and of one that others lead to, SQLite does not tell whether it is damaged
@@ -135,6 +135,15 @@ fn fit(conn: &Connection, found: &Contents) -> Result<()> {
     }
 }
 
+/// An answer to a question about all rows; none if there are too many for the time that opening may take. Such a file is
+/// taken as a larger one is, whose pages are not looked at.
+fn in_time<T>(answer: rusqlite::Result<T>, doing: &str) -> Result<Option<T>> {
+    match answer {
+        Err(rusqlite::Error::SqliteFailure(e, _)) if e.code == ErrorCode::OperationInterrupted => Ok(None),
+        answer => answer.map(Some).map_err(|e| sql_error(doing, e)),
+    }
+}
+
 /// What SQLite says of a misfit, as an error. A page that could not be read is one to it, and that is the drive's fault
 /// and not the file's: it ends with the code of the failure then.
 pub(super) fn told(misfit: &str) -> Error {
@@ -155,7 +164,7 @@ fn records(conn: &Connection) -> Result<()> {
                + (octet_length(data) >= 58) + (octet_length(data) >= 8186) + (octet_length(data) >= 1048570) END) \
                OR total(typeof(data) NOT IN ('null', 'blob')) > 0 FROM sectors";
     let fit = conn.query_row(sql, [], |row| row.get::<_, Option<bool>>(0));
-    match fit.map_err(|e| sql_error("looking at the rows", e))? {
+    match in_time(fit, "looking at the rows")?.flatten() {
         Some(false) => Err(corrupt("table sectors has rows of another")),
         _ => Ok(()),
     }
@@ -172,9 +181,9 @@ fn clusters(conn: &Connection, has_zeros: bool) -> Result<()> {
                OR EXISTS (SELECT 1 FROM zeros JOIN clusters ON cluster >= start AND cluster < stop)";
     let sql = if has_zeros { of_both } else { of_rows };
     let misfit = conn.query_row(sql, [], |row| row.get::<_, bool>(0));
-    match misfit.map_err(|e| sql_error("looking at the rows", e))? {
-        true => Err(corrupt("its clusters contradict one another")),
-        false => Ok(()),
+    match in_time(misfit, "looking at the rows")? {
+        Some(true) => Err(corrupt("its clusters contradict one another")),
+        _ => Ok(()),
     }
 }
 

@@ -62,7 +62,7 @@ impl Clusters {
     /// The first run of present sectors of a cluster at or after `sector`.
     fn run_of(&self, conn: &Connection, cluster: u64, sector: u64) -> Result<Option<Range<u64>>> {
         let first = self.shape.first_sector(cluster);
-        let waiting = self.waiting.borrow().get(cluster).map(|part| part.present | part.sectors);
+        let waiting = self.waiting.borrow().get(cluster).map(|part| part.stored.present | part.sectors);
         let present = match waiting {
             Some(present) => present,
             None => {

@@ -22,12 +22,21 @@ pub(super) struct Waiting {
     pub(super) room: Vec<u8>,
 }
 
+/// What a cluster is without what waits for it, which nobody changes meanwhile.
+#[derive(Clone, Copy)]
+pub(super) struct Stored {
+    pub(super) known: Known,
+    /// The sectors that the layer has.
+    pub(super) present: u64,
+    /// A bit for each block that has a place.
+    pub(super) blocks: u64,
+    /// Whether all of its row was read, or there is none.
+    pub(super) is_read: bool,
+}
+
 /// What waits for one cluster.
 pub(super) struct Part {
-    /// What is known of its row, which nobody changes meanwhile.
-    pub(super) known: Known,
-    /// The sectors that the layer has without it.
-    pub(super) present: u64,
+    pub(super) stored: Stored,
     /// The sectors that wait.
     pub(super) sectors: u64,
     /// Their bytes, within blocks.
@@ -49,15 +58,17 @@ impl Waiting {
         self.len + self.parts.len() * size_of::<Part>()
     }
 
-    /// Has a cluster wait, of which nothing waits yet.
-    pub(super) fn begin(&mut self, cluster: u64, known: Known, present: u64) {
-        let part = Part { known, present, sectors: 0, blocks: Default::default() };
-        self.parts.insert(cluster, part);
-    }
-
-    /// Has the sectors of `mask` wait, of a cluster that waits; their bytes are in `data`, which begins with `first`.
-    pub(super) fn put(&mut self, shape: &Shape, cluster: u64, mask: u64, data: &[u8], first: u64) {
-        let Some(part) = self.parts.get_mut(&cluster) else { return };
+    /// Has the sectors of `mask` wait, of a cluster that is `stored` so; their bytes are in `data`, which begins with
+    /// `first`.
+    pub(super) fn put(
+        &mut self,
+        shape: &Shape,
+        (cluster, stored): (u64, Stored),
+        mask: u64,
+        (data, first): (&[u8], u64),
+    ) {
+        let part = self.parts.entry(cluster).or_insert_with(|| Part::begun(stored));
+        part.stored = stored;
         part.sectors |= mask;
         for run in runs(mask) {
             let mut rest = &data[(run.start - first) as usize * shape.sector_size()..];
@@ -116,12 +127,16 @@ impl Waiting {
 }
 
 impl Part {
+    fn begun(stored: Stored) -> Self {
+        Self { stored, sectors: 0, blocks: Default::default() }
+    }
+
     /// The sectors that are to be stored.
     pub(super) fn sectors(&self, shape: &Shape) -> u64 {
         if planted(Fault::WaitingBlockTakenWhole) {
             let waits = (0..BLOCKS).filter(|block| self.blocks[*block].is_some());
             let whole = waits.fold(0, |sectors, block| sectors | shape.sectors_in(block));
-            return self.sectors | whole & self.present;
+            return self.sectors | whole & self.stored.present;
         }
         self.sectors
     }
