@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::format::Format;
 use super::gate::{Anchor, LONGEST};
 use super::header::Header;
-use super::record::{DEEPEST, INTERIOR, LEAF, Value, local_len, values, varint};
+use super::record::{DEEPEST, INTERIOR, LEAF, Value, local_len, row_len, values, varint};
 use super::schema::Tables;
 
 /// The least that a cell takes, in a leaf and in a page that leads to others.
@@ -30,10 +30,10 @@ pub(super) struct Glance {
     pages: u32,
 }
 
-/// A row: its number, and what lies with it.
-type Row<'a> = (i64, &'a [u8]);
+/// A row: its number, and the row itself if it lies there as a whole.
+type Row<'a> = (i64, Option<&'a [u8]>);
 /// The same at an end of a tree.
-type Edge = (i64, Vec<u8>);
+type Edge = (i64, Option<Vec<u8>>);
 
 #[derive(Clone, Copy)]
 enum Side {
@@ -65,7 +65,7 @@ impl Glance {
         let bytes = self.read(1)?;
         for (_, row) in Page::of(&bytes, BEHIND_HEADER)?.rows()? {
             let [Value::Text("table"), Value::Text(name), Value::Text(of), Value::Integer(root), Value::Text(sql)] =
-                values(row)?[..]
+                values(row?)?[..]
             else {
                 return None;
             };
@@ -83,7 +83,7 @@ impl Glance {
         let bytes = self.read(tables.root(name)?)?;
         let rows = Page::of(&bytes, 0)?.rows()?;
         let [(_, row)] = rows[..] else { return None };
-        let [Value::Text(text)] = values(row)?[..] else { return None };
+        let [Value::Text(text)] = values(row?)?[..] else { return None };
         Some(text.to_owned())
     }
 
@@ -93,7 +93,7 @@ impl Glance {
             let Some((first, last)) = self.edges(tables.root(name)?)? else { return Some((None, None)) };
             let end = match name {
                 // An extent ends before its stop.
-                "zeros" => match values(&last.1)?[..] {
+                "zeros" => match values(last.1.as_deref()?)?[..] {
                     [Value::Null, Value::Integer(stop)] => stop.checked_sub(1)?,
                     _ => return None,
                 },
@@ -114,17 +114,17 @@ impl Glance {
             return Some(Some((edge(Side::First)?, edge(Side::Last)?)));
         }
         let rows = page.rows()?;
-        let own = |row: &Row<'_>| (row.0, row.1.to_vec());
+        let own = |row: &Row<'_>| (row.0, row.1.map(<[u8]>::to_vec));
         Some(rows.first().map(own).zip(rows.last().map(own)))
     }
 
     /// The first or the last row of a part of a tree, which has one.
     fn edge(&self, page: u32, side: Side, depth: u32) -> Option<Edge> {
-        let bytes = self.read(page).filter(|_| depth <= DEEPEST)?;
+        let bytes = self.read(page).filter(|_| depth < DEEPEST)?;
         let page = Page::of(&bytes, 0)?;
         match page.kind {
             INTERIOR => self.edge(*side.of(&page.children()?)?, side, depth + 1),
-            _ => side.of(&page.rows()?).map(|row| (row.0, row.1.to_vec())),
+            _ => side.of(&page.rows()?).map(|row| (row.0, row.1.map(<[u8]>::to_vec))),
         }
     }
 
@@ -168,12 +168,12 @@ impl<'a> Page<'a> {
     /// The rows of a leaf.
     fn rows(&self) -> Option<Vec<Row<'a>>> {
         let row = |index| {
-            let (len, rest) = varint(self.cell(index, LEAST_OF_LEAF)?)?;
+            let (len, rest) = row_len(self.cell(index, LEAST_OF_LEAF)?)?;
             let (number, rest) = varint(rest)?;
-            let len = usize::try_from(len).ok().filter(|len| *len <= i32::MAX as usize)?;
             let local = local_len(len, self.bytes.len());
             let behind = if local < len { size_of::<u32>() } else { 0 };
-            (rest.len() >= local + behind).then(|| (number as i64, &rest[..local]))
+            let whole = rest.get(..local).filter(|_| local == len);
+            (rest.len() >= local + behind).then_some((number as i64, whole))
         };
         (self.kind == LEAF).then(|| (0..self.count).map(row).collect())?
     }
@@ -214,6 +214,20 @@ mod tests {
         let texts = |tables: &Tables| ["meta", "identity"].iter().all(|name| glance.only_text(tables, name).is_some());
         let seen = [sees(&|_| true), sees(&texts), sees(&|tables| glance.ends(tables, format).is_some())];
         (judged.map(|judged| format!("{:?}", judged.unwrap())), seen)
+    }
+
+    /// A row of 478 bytes in a page of 512 goes on elsewhere after 39, which may look like a row themselves.
+    #[test]
+    fn a_row_that_goes_on_elsewhere_is_none() {
+        let page_with = |len: [u8; 2]| {
+            let mut bytes = vec![0; 512];
+            (bytes[0], bytes[4], bytes[9]) = (LEAF, 1, 20);
+            bytes[20..23].copy_from_slice(&[len[0], len[1], 7]);
+            bytes
+        };
+        let [whole, split] = [page_with([0x83, 0x5d]), page_with([0x83, 0x5e])];
+        let rows = |bytes: &[u8]| Page::of(bytes, 0).unwrap().rows().map(|rows| rows[0].1.map(<[u8]>::len));
+        assert_eq!((rows(&whole), rows(&split)), (Some(Some(477)), Some(None)));
     }
 
     #[test]

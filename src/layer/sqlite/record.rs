@@ -76,6 +76,13 @@ pub(super) fn local_len(len: usize, page_size: usize) -> usize {
     if kept <= most { kept } else { least }
 }
 
+/// The number of bytes of a row; SQLite reads longer ones in another way than other numbers.
+pub(super) fn row_len(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let (len, rest) = varint(bytes)?;
+    let len = usize::try_from(len).ok().filter(|len| *len <= i32::MAX as usize && bytes.len() - rest.len() <= 5)?;
+    Some((len, rest))
+}
+
 /// SQLite's number of one to nine bytes, and what follows it.
 pub(super) fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut value = 0;
@@ -117,6 +124,16 @@ mod tests {
         assert_eq!(number(6, &[0x80, 0, 0, 0, 0, 0, 0, 0]), Some(i64::MIN));
         assert_eq!([number(2, &[1]), number(7, &[0; 8]), number(0, &[0; 8])], [None; 3]);
         assert_eq!(integer(1, &[5, 6]), Some((5, &[6][..])));
+    }
+
+    /// SQLite takes seven bits of the ninth byte there, and eight elsewhere.
+    #[test]
+    fn the_length_of_a_row_has_at_most_five_bytes() {
+        assert_eq!(row_len(&[0x81, 0, 9]), Some((128, &[9][..])));
+        assert_eq!(row_len(&[0x87, 0xff, 0xff, 0xff, 0x7f]), Some((i32::MAX as usize, &[][..])));
+        assert_eq!(row_len(&[0x88, 0x80, 0x80, 0x80, 0]), None);
+        assert_eq!(row_len(&[0x80, 0x80, 0x80, 0x80, 0x80, 9]), None);
+        assert_eq!(row_len(&[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 200]), None);
     }
 
     #[test]

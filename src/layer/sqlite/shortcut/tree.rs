@@ -5,7 +5,7 @@
 use super::place::Place;
 use crate::layer::sqlite::clusters::{BLOCKS, Head, LEN, Shape};
 use crate::layer::sqlite::gate::Anchor;
-use crate::layer::sqlite::record::{DEEPEST, INTERIOR, LEAF, header, integer, local_len, varint};
+use crate::layer::sqlite::record::{DEEPEST, INTERIOR, LEAF, header, integer, local_len, row_len, varint};
 use crate::layer::sqlite::schema::Tables;
 
 /// Where the tables of format 1 begin.
@@ -79,7 +79,7 @@ impl Trees {
 
     /// The last row of a tree whose number is at most `wanted`.
     fn last(&self, file: &Anchor, page: u32, wanted: i64, depth: u32) -> Option<Option<Row>> {
-        if page == 0 || depth > DEEPEST {
+        if page == 0 || depth >= DEEPEST {
             return None;
         }
         let mut bytes = vec![0; self.page_size];
@@ -113,9 +113,8 @@ impl Trees {
     }
 
     fn row(&self, page: &Page<'_>, cell: usize) -> Option<Row> {
-        let (len, rest) = varint(page.at(cell)?)?;
+        let (len, rest) = row_len(page.at(cell)?)?;
         let (number, rest) = varint(rest)?;
-        let len = usize::try_from(len).ok()?;
         let local = local_len(len, self.page_size);
         let overflow = match local < len {
             true => u32::from_be_bytes(rest.get(local..local + 4)?.try_into().ok()?),
