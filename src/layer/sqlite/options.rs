@@ -17,7 +17,7 @@ pub struct Options {
     /// Changes are committed, with a sync, when more than this many bytes wait for a flush; after a write of 64 KiB or more,
     /// when an eighth of that does.
     pub dirty_limit: u64,
-    /// In format 1, short writes wait for the next commit in so many bytes of memory, where they are put into the order of
+    /// In format 1, short writes wait for the next commit in so many bytes of blocks, where they are put into the order of
     /// the disk: the more of them, the fewer pages change. What does not fit goes to SQLite before the commit, and once
     /// the request is done.
     pub write_back: u64,

@@ -53,9 +53,11 @@ impl Waiting {
         self.parts.range(cluster..).next().map(|(&cluster, _)| cluster)
     }
 
-    /// Bytes of memory that it takes.
+    /// Bytes of the blocks. Requests of whole blocks come to the limit of what may wait for a commit at the same time, so
+    /// that what is stored is committed: a page that is changed once more after it went to the log costs the sums of all
+    /// that lies behind it there.
     pub(super) fn len(&self) -> usize {
-        self.len + self.parts.len() * size_of::<Part>()
+        self.len
     }
 
     /// Has the sectors of `mask` wait, of a cluster that is `stored` so; their bytes are in `data`, which begins with
