@@ -145,7 +145,7 @@ impl<W: BorrowMut<World>> StackSubject<W> {
             // So few pages of log that a short script has it copied.
             options.log_limit = 24 * u64::from(shape.page_size);
             // And writes that reach SQLite a few clusters at a time, or at once.
-            options.write_back = if shape.page_size == 512 { 4096 } else { 0 };
+            options.write_back = if shape.page_size == 512 { 2048 } else { 0 };
         }
         let mut parts = Vec::new();
         let mut layers = Vec::new();
