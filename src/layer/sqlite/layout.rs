@@ -78,7 +78,7 @@ pub(super) trait Layout: Send {
         None
     }
 
-    /// Bytes of memory that hold changes of which SQLite has not been told.
+    /// Bytes of blocks that hold changes of which SQLite has not been told.
     fn waiting(&self) -> u64 {
         0
     }
