@@ -144,6 +144,8 @@ impl<W: BorrowMut<World>> StackSubject<W> {
         if shape.page_size < Shape::PAGE_SIZE {
             // So few pages of log that a short script has it copied.
             options.log_limit = 24 * u64::from(shape.page_size);
+            // New pages that go to their places.
+            options.direct_from = 4096;
             // And writes that reach SQLite a few clusters at a time, or at once.
             options.write_back = if shape.page_size == 512 { 2048 } else { 0 };
         }

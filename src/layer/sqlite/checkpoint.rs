@@ -6,15 +6,33 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::Options;
 use super::database::{Database, sql_error};
+use super::gate::Gate;
 use crate::error::Result;
 use crate::fault::{Fault, planted};
+
+/// The number of the format in the header of the file.
+const VERSION: &str = "user_version";
+
+/// So many times as many pages may be in SQLite's index of the log as in the log.
+const INDEXED: u64 = 16;
 
 /// How long the log is, as SQLite says after each commit.
 pub(super) struct Log {
     pages: Arc<AtomicU64>,
     /// With so many pages it is copied.
     limit: u64,
+    /// New pages of a transaction of so many bytes go to their places.
+    direct_from: u64,
+}
+
+/// What comes after a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Anything,
+    /// There was much to commit, and more will come.
+    More,
 }
 
 /// Whether a checkpoint has copied all of the log.
@@ -34,8 +52,8 @@ impl Whole {
 }
 
 impl Log {
-    /// Watches the log of a database with pages of that size, to be copied when it has more than `limit` bytes.
-    pub(super) fn of(database: &mut Database, page_size: u32, limit: u64) -> Result<Self> {
+    /// Watches the log of a database with pages of that size.
+    pub(super) fn of(database: &mut Database, page_size: u32, options: &Options) -> Result<Self> {
         let failed = |e| sql_error("watching the log", e);
         let pages = Arc::new(AtomicU64::new(0));
         let told = Arc::clone(&pages);
@@ -44,12 +62,22 @@ impl Log {
             Ok(())
         };
         database.conn.wal_hook(Some(hook)).map_err(failed)?;
-        Ok(Self { pages, limit: limit / u64::from(page_size.max(1)) })
+        let limit = options.log_limit / u64::from(page_size.max(1));
+        Ok(Self { pages, limit, direct_from: options.direct_from })
     }
 
-    /// Whether it is time to copy it.
-    pub(super) fn is_long(&self) -> bool {
-        self.pages.load(Ordering::Relaxed) > self.limit || by_the_way()
+    /// Whether it is time to copy it. Pages that are in the file already take no time to copy; while more of them come they
+    /// count little, and else SQLite is asked for them until then.
+    pub(super) fn is_long(&self, next: Next, gate: Option<&Gate>) -> bool {
+        let pages = self.pages.load(Ordering::Relaxed);
+        let is_long = match next {
+            Next::Anything => pages > self.limit,
+            Next::More => {
+                let in_log = pages.saturating_sub(gate.map_or(0, Gate::in_file));
+                in_log > self.limit || pages > self.limit.saturating_mul(INDEXED)
+            }
+        };
+        is_long || by_the_way()
     }
 
     /// Whether it cannot wait any longer.
@@ -65,8 +93,27 @@ impl Log {
         let whole = checkpoint.map_err(failed)?;
         if whole == Whole::Yes {
             self.pages.store(0, Ordering::Relaxed);
+            database.gate().iter().for_each(|gate| gate.log_is_copied());
         }
         Ok(whole)
+    }
+
+    /// Begins it if all of it has been copied: with a commit that changes nothing, so that new pages of the next transaction
+    /// can go to their places. What fails shows with the next request.
+    pub(super) fn begin(&self, database: &Database) {
+        if self.direct_from == u64::MAX || database.gate().is_none_or(Gate::is_ready) {
+            return;
+        }
+        // SQLite writes the page even where the number is the same.
+        let version = database.conn.pragma_query_value(None, VERSION, |row| row.get::<_, i64>(0));
+        let _ = version.and_then(|version| database.conn.pragma_update(None, VERSION, version));
+    }
+
+    /// The running transaction has so many bytes by now.
+    pub(super) fn expect(&self, bytes: u64, database: &Database) {
+        if bytes >= self.direct_from {
+            database.gate().iter().for_each(|gate| gate.expect_long());
+        }
     }
 }
 
@@ -82,10 +129,10 @@ mod tests {
 
     #[test]
     fn a_log_is_long_from_the_first_page_past_its_limit() {
-        let log = Log { pages: Arc::new(AtomicU64::new(0)), limit: 5 };
+        let log = Log { pages: Arc::new(AtomicU64::new(0)), limit: 5, direct_from: 0 };
         let says = |pages| {
             log.pages.store(pages, Ordering::Relaxed);
-            (log.is_long(), log.is_too_long())
+            (log.is_long(Next::Anything, None), log.is_too_long())
         };
         assert_eq!([5, 6, 20, 21].map(says), [(false, false), (true, false), (true, false), (true, true)]);
     }

@@ -74,6 +74,11 @@ impl Database {
         self.door.as_ref().is_some_and(|door| door.is_broken())
     }
 
+    /// The gate through which the file is open to be written.
+    pub(super) fn gate(&self) -> Option<&Gate> {
+        self.door.as_ref()?.gate()
+    }
+
     /// The way to the file, if it is in one.
     pub(super) fn door(&self) -> Option<Arc<Door>> {
         self.door.clone()

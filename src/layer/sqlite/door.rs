@@ -36,18 +36,20 @@ impl Door {
 
     /// The file itself, if it is open to be written.
     pub(super) fn file(&self) -> Option<Arc<Anchor>> {
+        self.gate()?.file()
+    }
+
+    /// The gate, if there is one.
+    pub(super) fn gate(&self) -> Option<&Gate> {
         match &self.way {
-            Way::Gate(gate) => gate.file(),
+            Way::Gate(gate) => Some(gate),
             Way::Open(_) => None,
         }
     }
 
     /// Whether the file has to be opened anew before anything can be read.
     pub(super) fn is_broken(&self) -> bool {
-        match &self.way {
-            Way::Gate(gate) => gate.is_broken(),
-            Way::Open(_) => false,
-        }
+        self.gate().is_some_and(Gate::is_broken)
     }
 
     /// Another connection, to read what has been committed while the first one writes. It is closed before that one,

@@ -7,6 +7,8 @@
 //!   and SQLite recovers it from the log, as it does for `locking_mode=EXCLUSIVE`.
 //! - *Few and long writes.* SQLite writes a frame of the log as a head and a page, and a checkpoint page by page. What is
 //!   adjacent is gathered and handed down as one; `connection` says who hears of a failure.
+//! - *New pages once.* Those of a long transaction go to their places in the file, and not to the log; `places` says why
+//!   that is safe.
 //!
 //! The gate is found by a number in the name that SQLite opens, as names are all that reaches a VFS.
 
@@ -25,6 +27,7 @@ mod connection;
 mod gather;
 mod locks;
 mod log;
+mod places;
 mod shared;
 mod vfs;
 
@@ -78,6 +81,26 @@ impl Gate {
     /// Whether nothing can be read or written any more until the file is opened anew.
     pub(super) fn is_broken(&self) -> bool {
         self.shared.is_broken()
+    }
+
+    /// The transaction that runs is a long one: its new pages can go to their places in the file at once.
+    pub(super) fn expect_long(&self) {
+        self.shared.places().expect_long();
+    }
+
+    /// All of the log is in the file, and another begins with the next transaction.
+    pub(super) fn log_is_copied(&self) {
+        self.shared.places().log_is_copied();
+    }
+
+    /// Whether new pages of a long transaction would do so.
+    pub(super) fn is_ready(&self) -> bool {
+        self.shared.places().are_ready()
+    }
+
+    /// How many of the pages that SQLite has in its log are in the file instead.
+    pub(super) fn in_file(&self) -> u64 {
+        self.shared.places().in_file()
     }
 
     /// The name by which a file is opened through the gate.

@@ -109,10 +109,10 @@ impl Committed {
 }
 
 /// How four bytes are a word.
-type Order = fn([u8; 4]) -> u32;
+pub(super) type Order = fn([u8; 4]) -> u32;
 
 /// The order of bytes in the words of a log with that head, and the sum to begin with; none if it is no head.
-fn begin(head: &[u8; LOG_HEAD]) -> Option<(Order, Sum)> {
+pub(super) fn begin(head: &[u8; LOG_HEAD]) -> Option<(Order, Sum)> {
     let order: Order = match word(head, 0) {
         Some(0x377f_0682) => u32::from_le_bytes,
         Some(0x377f_0683) => u32::from_be_bytes,
@@ -130,15 +130,23 @@ pub(super) struct Sum(pub(super) u32, pub(super) u32);
 
 impl Sum {
     pub(super) fn over(self, bytes: &[u8], order: Order) -> Self {
-        let words = bytes.chunks_exact(4).map(|word| order([word[0], word[1], word[2], word[3]]));
         let Self(mut even, mut odd) = self;
-        for (number, word) in words.enumerate() {
-            match number % 2 {
-                0 => even = even.wrapping_add(word).wrapping_add(odd),
-                _ => odd = odd.wrapping_add(word).wrapping_add(even),
-            }
+        for pair in bytes.chunks_exact(8) {
+            even = even.wrapping_add(order([pair[0], pair[1], pair[2], pair[3]])).wrapping_add(odd);
+            odd = odd.wrapping_add(order([pair[4], pair[5], pair[6], pair[7]])).wrapping_add(even);
         }
         Self(even, odd)
+    }
+
+    /// The sum that stands there.
+    pub(super) fn at(bytes: &[u8; 8]) -> Self {
+        let [one, other] =
+            [[0, 1, 2, 3], [4, 5, 6, 7]].map(|place| u32::from_be_bytes(place.map(|at: usize| bytes[at])));
+        Self(one, other)
+    }
+
+    pub(super) fn bytes(self) -> [u8; 8] {
+        (u64::from(self.0) << 32 | u64::from(self.1)).to_be_bytes()
     }
 
     fn is_at(self, bytes: &[u8]) -> bool {

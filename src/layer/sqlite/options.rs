@@ -17,6 +17,9 @@ pub struct Options {
     /// Changes are committed, with a sync, when more than this many bytes wait for a flush; after a write of 64 KiB or more,
     /// when an eighth of that does.
     pub dirty_limit: u64,
+    /// New pages of a transaction of so many bytes go to their places in the file at once and not to the log, which is half
+    /// the writing and one more sync; with `u64::MAX` never.
+    pub direct_from: u64,
     /// In format 1, short writes wait for the next commit in so many bytes of blocks, where they are put into the order of
     /// the disk: the more of them, the fewer pages change. What does not fit goes to SQLite before the commit, and once
     /// the request is done.
@@ -48,6 +51,7 @@ impl Default for Options {
             format: Format::default(),
             page_size: 4096,
             dirty_limit: 32 << 20,
+            direct_from: 512 << 10,
             write_back: 32 << 20,
             cache_bytes: 8 << 20,
             gather: 124 << 10,

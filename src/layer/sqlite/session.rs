@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
-use super::checkpoint::{Log, Whole};
+use super::checkpoint::{Log, Next, Whole};
 use super::database::{Database, sql_error};
 use super::layout::{Change, Layout, Undo};
 use super::readers::Readers;
@@ -57,7 +57,7 @@ impl Session {
         let mut database = Database::connect(location, mode, options)?;
         match Self::take_over(&mut database, location, mode, options, made) {
             Ok((contents, access, whole)) => Ok(Self {
-                log: Log::of(&mut database, contents.page_size, options.log_limit)?,
+                log: Log::of(&mut database, contents.page_size, options)?,
                 shortcut: Shortcut::around(&database, &contents, whole, options.mapped_bytes).map(Arc::new),
                 readers: database
                     .door()
@@ -222,7 +222,7 @@ impl Session {
         self.free = given.unwrap_or_default();
         self.shortcut.iter().for_each(|shortcut| shortcut.commit());
         // The file gets shorter when the log is copied into it: now if that is due, and at the latest when it is closed.
-        if self.log.is_long() {
+        if self.log.is_long(Next::Anything, self.database.gate()) {
             self.checkpoint();
         }
     }
@@ -241,6 +241,10 @@ impl Session {
     }
 
     pub(super) fn commit(&mut self) -> Result<()> {
+        self.commit_before(Next::Anything)
+    }
+
+    fn commit_before(&mut self, next: Next) -> Result<()> {
         if self.database.conn.is_autocommit() {
             return Ok(());
         }
@@ -252,7 +256,7 @@ impl Session {
         result?;
         self.ends_in_failure = false;
         self.shortcut.iter().for_each(|shortcut| shortcut.commit());
-        if self.log.is_long() {
+        if self.log.is_long(next, self.database.gate()) {
             self.checkpoint();
         }
         Ok(())
@@ -287,11 +291,19 @@ impl Session {
         if planted(Fault::FlushHandedOver) {
             self.commit()?;
         }
+        let is_stored = matches!(change, Change::Store(_));
+        let is_long = bytes >= LONG && is_stored;
         if self.database.conn.is_autocommit() {
+            if is_long {
+                self.log.begin(&self.database);
+            }
             self.execute("BEGIN IMMEDIATE")?;
         }
+        if is_stored {
+            self.log.expect(self.dirty.saturating_add(bytes), &self.database);
+        }
         // Not undone with the change.
-        if !matches!(change, Change::Store(_)) {
+        if !is_stored {
             self.settle(&change.range(self.geometry))?;
         }
         let undo = self.layout.undo(change);
@@ -320,12 +332,12 @@ impl Session {
         }
         result?;
         self.dirty = self.dirty.saturating_add(bytes);
-        let is_long = bytes >= LONG && matches!(change, Change::Store(_));
         let limit = if is_long { self.dirty_limit / 8 } else { self.dirty_limit };
         if self.dirty <= limit {
             return if self.layout.waiting() > self.write_back { self.settle_all() } else { Ok(()) };
         }
-        self.commit()?;
+        self.commit_before(Next::More)?;
+        self.log.begin(&self.database);
         if is_long {
             // There may be nothing that can be given back.
             let _ = self.database.conn.release_memory();

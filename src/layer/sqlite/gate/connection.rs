@@ -13,6 +13,7 @@
 //!   the next checkpoint copies it again. So is what waits when the log cannot be read, which ends a checkpoint too. A checkpoint that readers hold up ends without either, so it is not gathered.
 //!   Where it becomes one all the same, because somebody commits meanwhile, a failure at its end breaks the gate: all
 //!   is refused, and recovered from the log when the file is opened again.
+//! - *New pages* that go to their places wait until the frame that commits, and who writes that one hears of a failure.
 //! - *Barrier.* SQLite publishes frames with a barrier between two copies of a header. Should anything of the log wait
 //!   then, it goes down; a failure breaks the gate, and the commit hears of it from `SQLITE_FCNTL_COMMIT_PHASETWO`.
 
@@ -28,6 +29,9 @@ use super::gather::{Gather, Held};
 use super::locks::{self, Level, Owner, Slots};
 use super::log::Log;
 use super::shared::{Region, Shared};
+use direct::Direct;
+
+mod direct;
 
 /// SQLite's slots: for the writer, for who makes a checkpoint, for who recovers the log, and for readers, of whom the
 /// first sees no log.
@@ -46,6 +50,7 @@ pub(super) struct Connection {
     gather: Gather,
     checkpoint: Checkpoint,
     log: Option<Log>,
+    direct: Direct,
     slots: locks::Held,
     index: Option<Vec<Region>>,
 }
@@ -66,6 +71,7 @@ impl Connection {
         Self {
             owner: shared.join(),
             gather: Gather::new(shared.gather),
+            direct: Direct::new(shared.gather),
             shared,
             vfs,
             path: path.to_owned(),
@@ -99,7 +105,7 @@ impl Connection {
     }
 
     pub(super) fn read_log(&mut self, buf: &mut [u8], offset: u64) -> Result<(), Code> {
-        let read = self.checked_log(ffi::SQLITE_IOERR_READ).and_then(|log| log.read(buf, offset));
+        let read = self.read_placed(buf, offset);
         if read.is_err() && self.checkpoint == Checkpoint::Copying {
             // The checkpoint has heard of it, and ends here.
             self.gather.forget();
@@ -107,16 +113,14 @@ impl Connection {
         read
     }
 
-    pub(super) fn write_log(&mut self, data: &[u8], offset: u64) -> Result<(), Code> {
-        self.checked_log(ffi::SQLITE_IOERR_WRITE)?.write(data, offset)
-    }
-
     pub(super) fn truncate_log(&mut self, len: i64) -> Result<(), Code> {
         self.checked_log(ffi::SQLITE_IOERR_TRUNCATE)?.truncate(len)
     }
 
     pub(super) fn sync_log(&mut self, flags: c_int) -> Result<(), Code> {
-        self.checked_log(ffi::SQLITE_IOERR_FSYNC)?.sync(flags)
+        self.checked_log(ffi::SQLITE_IOERR_FSYNC)?.sync(flags)?;
+        self.shared.places().synced();
+        Ok(())
     }
 
     pub(super) fn log_size(&mut self) -> Result<i64, Code> {
@@ -147,6 +151,9 @@ impl Connection {
         self.shared.check(ffi::SQLITE_IOERR_WRITE)?;
         if self.checkpoint != Checkpoint::Copying {
             return self.database.write(data, offset);
+        }
+        if self.direct.is_there(offset) {
+            return Ok(());
         }
         let Self { database, gather, .. } = self;
         let taken = gather.write(data, offset, |data, at| database.write(data, at));
@@ -274,6 +281,8 @@ impl Connection {
             && let Some(log) = &mut self.log
         {
             log.end_transaction();
+            self.shared.places().end_transaction();
+            self.direct.end_transaction();
         }
         if Slots::are_there(&slots) {
             self.shared.slots.release(&mut self.slots, slots);

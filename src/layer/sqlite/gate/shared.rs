@@ -8,6 +8,7 @@ use rusqlite::ffi;
 
 use super::below::{Anchor, Code, Vfs};
 use super::locks::{Level, Levels, Owner, Slots};
+use super::places::Places;
 
 /// A piece of the index. SQLite guards it with locks and barriers of its own, as it does for memory that processes
 /// share; to us it is bytes that may change at any time.
@@ -19,6 +20,7 @@ pub(super) struct Shared {
     pub(super) slots: Slots,
     is_broken: AtomicBool,
     state: Mutex<State>,
+    places: Mutex<Places>,
 }
 
 #[derive(Debug, Default)]
@@ -34,11 +36,17 @@ struct State {
 
 impl Shared {
     pub(super) fn new(gather: usize) -> Self {
-        Self { gather, slots: Slots::default(), is_broken: AtomicBool::new(false), state: Mutex::default() }
+        let (slots, is_broken) = (Slots::default(), AtomicBool::new(false));
+        Self { gather, slots, is_broken, state: Mutex::default(), places: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where the frames of the log are.
+    pub(super) fn places(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Another connection is open.
@@ -92,6 +100,8 @@ impl Shared {
         state.mapped -= 1;
         if state.mapped == 0 {
             state.index.clear();
+            // Who makes it anew finds the log as it is.
+            *self.places() = Places::default();
         }
     }
 

@@ -117,15 +117,19 @@ fn another_gate_is_busy_until_the_last_connection_is_closed() {
 
 #[test]
 fn what_is_rolled_back_and_written_over_reads_as_it_should() {
-    let directory = TempDir::new().unwrap();
-    let path = made(&directory);
-    for gather in [0, 5000, 20_000, u64::MAX] {
+    let gathers = [0, 5000, 20_000, u64::MAX];
+    for (gather, is_long) in gathers.map(|gather| [(gather, false), (gather, true)]).into_iter().flatten() {
+        let directory = TempDir::new().unwrap();
+        let path = made(&directory);
         let database = opened(&path, gather);
         // So few pages that most go to the log early, and some of them more than once.
         database.conn.pragma_update(None, "cache_size", 3).unwrap();
-        database.conn.execute_batch("DELETE FROM sectors").unwrap();
+        database.conn.pragma_update(None, "user_version", 0).unwrap();
         for (start, end) in [(0, "COMMIT"), (200, "ROLLBACK"), (100, "COMMIT")] {
-            database.conn.execute_batch("BEGIN").unwrap();
+            database.conn.execute_batch("BEGIN IMMEDIATE").unwrap();
+            if is_long {
+                database.gate().unwrap().expect_long();
+            }
             insert(&database.conn, start, 100);
             database.conn.execute_batch("SAVEPOINT s").unwrap();
             insert(&database.conn, start, 150);
@@ -134,15 +138,21 @@ fn what_is_rolled_back_and_written_over_reads_as_it_should() {
             assert_eq!(count(&database.conn) % 100, 0);
             database.conn.execute_batch(end).unwrap();
         }
-        // What a killed process would leave: the log alone has it.
-        let copy = directory.path().join("copy.dbhd");
-        std::fs::copy(&path, &copy).unwrap();
-        std::fs::copy(format!("{}-wal", path.display()), format!("{}-wal", copy.display())).unwrap();
-        let recovered = opened(&copy, gather);
-        for database in [recovered, database] {
-            assert_eq!(count(&database.conn), 200, "gather {gather}");
-            let whole: String = database.conn.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(database.gate().unwrap().in_file() > 100, is_long);
+        // What a killed process would leave: the log alone has it, but for new pages of long transactions.
+        let copies = ["ours", "anybody's"].map(|name| directory.path().join(name));
+        for copy in &copies {
+            std::fs::copy(&path, copy).unwrap();
+            std::fs::copy(format!("{}-wal", path.display()), format!("{}-wal", copy.display())).unwrap();
+        }
+        let check = |conn: &Connection| {
+            assert_eq!(count(conn), 200, "gather {gather}, long: {is_long}");
+            let whole: String = conn.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
             assert_eq!(whole, "ok");
+        };
+        check(&Connection::open(&copies[1]).unwrap());
+        for database in [opened(&copies[0], gather), database] {
+            check(&database.conn);
             database.close().unwrap();
         }
     }
