@@ -295,6 +295,7 @@ impl Session {
         let is_long = bytes >= LONG && is_stored;
         if self.database.conn.is_autocommit() {
             if is_long {
+                self.layout.let_go();
                 self.log.begin(&self.database);
             }
             self.execute("BEGIN IMMEDIATE")?;

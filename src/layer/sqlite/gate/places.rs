@@ -155,7 +155,7 @@ impl Places {
         needed.map_or(Lies::AsItThinks, |placed| placed.of(offset, len))
     }
 
-    /// A head has been written where SQLite thinks.
+    /// A head is about to be written where SQLite thinks.
     pub(super) fn written(&mut self, head: &[u8]) {
         self.has_begun = true;
         self.count(head);

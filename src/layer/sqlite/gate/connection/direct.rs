@@ -82,18 +82,21 @@ impl Connection {
             log.read(&mut sum, at)?;
             places.place_from(offset, Sum::at(&sum), database.size()?.unsigned_abs());
         }
-        match places.of(offset, data.len()) {
-            Lies::AsItThinks => {
-                log.write(data, offset)?;
+        match (places.of(offset, data.len()), head) {
+            (Lies::AsItThinks, _) => {
                 head.iter().for_each(|head| places.written(*head));
-                Ok(())
+                drop(places);
+                log.write(data, offset)
             }
-            Lies::Head(frame, 0) if let Some(head) = head => match places.take_head(frame, head) {
+            (Lies::Head(frame, 0), Some(head)) => match places.take_head(frame, head) {
                 Some(at) => log.write(data, at),
                 None => Ok(()),
             },
-            Lies::InFile(at) => direct.write(data, at, database),
-            Lies::InLog(frame, _) => {
+            (Lies::InFile(at), _) => {
+                drop(places);
+                direct.write(data, at, database)
+            }
+            (Lies::InLog(frame, _), _) => {
                 if places.ends(frame) {
                     // Nobody who reads waits for that.
                     drop(places);
@@ -102,7 +105,7 @@ impl Connection {
                 }
                 places.put(frame, data, log)
             }
-            Lies::Head(..) | Lies::Nowhere => Err(ffi::SQLITE_IOERR_WRITE),
+            (Lies::Head(..) | Lies::Nowhere, _) => Err(ffi::SQLITE_IOERR_WRITE),
         }
     }
 
