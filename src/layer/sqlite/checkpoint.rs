@@ -72,17 +72,19 @@ impl Log {
         let pages = self.pages.load(Ordering::Relaxed);
         let is_long = match next {
             Next::Anything => pages > self.limit,
-            Next::More => {
-                let in_log = pages.saturating_sub(gate.map_or(0, Gate::in_file));
-                in_log > self.limit || pages > self.limit.saturating_mul(INDEXED)
-            }
+            Next::More => self.in_log(gate) > self.limit || pages > self.limit.saturating_mul(INDEXED),
         };
         is_long || by_the_way()
     }
 
     /// Whether it cannot wait any longer.
-    pub(super) fn is_too_long(&self) -> bool {
-        self.pages.load(Ordering::Relaxed) > self.limit.saturating_mul(4)
+    pub(super) fn is_too_long(&self, gate: Option<&Gate>) -> bool {
+        self.in_log(gate) > self.limit.saturating_mul(4)
+    }
+
+    /// How many pages are in the log alone.
+    fn in_log(&self, gate: Option<&Gate>) -> u64 {
+        self.pages.load(Ordering::Relaxed).saturating_sub(gate.map_or(0, Gate::in_file))
     }
 
     /// Copies as much of it as can be copied now.
@@ -132,7 +134,7 @@ mod tests {
         let log = Log { pages: Arc::new(AtomicU64::new(0)), limit: 5, direct_from: 0 };
         let says = |pages| {
             log.pages.store(pages, Ordering::Relaxed);
-            (log.is_long(Next::Anything, None), log.is_too_long())
+            (log.is_long(Next::Anything, None), log.is_too_long(None))
         };
         assert_eq!([5, 6, 20, 21].map(says), [(false, false), (true, false), (true, false), (true, true)]);
     }

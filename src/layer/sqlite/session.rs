@@ -269,7 +269,9 @@ impl Session {
         }
         // Who reads an older state keeps the log from being used again. Only when it is very long is that not waited out.
         let is_whole = match &self.readers {
-            Some(readers) if self.log.is_too_long() => readers.pause(|| self.log.checkpoint(&self.database)),
+            Some(readers) if self.log.is_too_long(self.database.gate()) => {
+                readers.pause(|| self.log.checkpoint(&self.database))
+            }
             _ => self.log.checkpoint(&self.database),
         };
         if let (Some(shortcut), Ok(Whole::Yes)) = (&self.shortcut, is_whole) {

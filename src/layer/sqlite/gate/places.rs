@@ -33,7 +33,7 @@ struct Begun {
     order: Order,
     page_size: u64,
     salts: [u8; 8],
-    /// The most pages by any commit in it; 0 if there is none.
+    /// The most pages by any frame in it.
     pages: u64,
     /// Whether it has a commit that is not copied.
     has_more: bool,
@@ -52,13 +52,15 @@ struct Placed {
     /// The number of the first, for SQLite and in the log, and the sum before it.
     first: u64,
     before: Sum,
-    /// The most pages of any state.
+    /// The most pages of any state, and by any frame in the log.
     pages: u64,
     frames: Vec<Frame>,
     /// So many of them are committed.
     committed: usize,
     /// From this one on sums are wrong, as its page was written once more.
     stale: Option<usize>,
+    /// The transaction has the frame that commits: SQLite writes heads once more from now on, and no others.
+    has_ended: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -140,8 +142,18 @@ impl Places {
         let Some(Begun { order, page_size, salts, pages, .. }) = self.log else { return };
         let first = (offset - LOG_HEAD as u64) / (FRAME_HEAD as u64 + page_size);
         let pages = pages.max(size.div_ceil(page_size));
-        let (frames, committed, stale) = (Vec::new(), 0, None);
-        self.placed = Some(Placed { order, page_size, salts, first, before, pages, frames, committed, stale });
+        self.placed = Some(Placed {
+            order,
+            page_size,
+            salts,
+            first,
+            before,
+            pages,
+            frames: Vec::new(),
+            committed: 0,
+            stale: None,
+            has_ended: false,
+        });
     }
 
     /// Where so many bytes of the log are written.
@@ -161,12 +173,13 @@ impl Places {
         self.count(head);
     }
 
-    /// The file has as many pages as that head says, if it commits.
+    /// The log has the page of that head, and the file as many pages as it says, if it commits.
     fn count(&mut self, head: &[u8]) {
-        if let (Some(log), Some(pages @ 1..)) = (&mut self.log, word(head, 4)) {
-            log.pages = log.pages.max(pages.into());
-            log.has_more = true;
-        }
+        let Some(log) = &mut self.log else { return };
+        // Of what was undone the log may have pages that no commit counts.
+        let [page, pages] = [0, 4].map(|at| word(head, at).unwrap_or(0).into());
+        log.pages = log.pages.max(page).max(pages);
+        log.has_more |= pages > 0;
     }
 
     /// SQLite writes the head of that frame, or its sum once more.
@@ -205,6 +218,7 @@ impl Places {
         if let Some(placed) = &mut self.placed {
             placed.frames.truncate(placed.committed);
             placed.stale = None;
+            placed.has_ended = false;
         }
         // Without one in the file SQLite was right.
         self.placed.take_if(|placed| !placed.is_needed());
@@ -264,15 +278,16 @@ impl Placed {
 
     fn take_head(&mut self, frame: usize, whole: &[u8; FRAME_HEAD], is_direct: bool) -> Option<u64> {
         let (head, told) = (*whole.first_chunk()?, Sum::at(whole.last_chunk()?));
-        let is_known = self.head(frame) == Some(&head);
+        let is_known = self.has_ended && self.head(frame) == Some(&head);
         if !is_known && frame <= self.frames.len() {
             self.frames.truncate(frame);
             self.committed = self.committed.min(frame);
             self.stale = self.stale.filter(|stale| *stale < frame);
             let mut new = Frame { head, told, number: self.next(), place: Place::Log(None) };
             let is_new = new.page() > self.pages || planted(Fault::KnownPageTakenForNew) && new.page() > 1;
-            if is_direct && is_new && new.commits() == 0 {
-                new.place = Place::File;
+            match is_direct && is_new && new.commits() == 0 {
+                true => new.place = Place::File,
+                false => self.pages = self.pages.max(new.page()),
             }
             self.frames.push(new);
         }
@@ -282,6 +297,7 @@ impl Placed {
     fn put(&mut self, frame: usize, page: &[u8], log: &mut Log) -> Result<(), Code> {
         let Some(&written) = self.frames.get(frame) else { return Ok(()) };
         let at = self.in_log_at(written.number) + FRAME_HEAD as u64;
+        self.has_ended |= written.commits() > 0;
         if !self.is_needed() && written.place == Place::Log(None) {
             self.frames[frame].place = Place::Log(Some(written.told));
             return log.write(page, at);

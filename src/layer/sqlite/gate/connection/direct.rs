@@ -122,7 +122,8 @@ impl Connection {
             // Only who writes sums again reads heads, and the pages behind them. Nobody looks at those sums.
             Lies::Head(frame, within) => {
                 let head = places.head(frame).ok_or(ffi::SQLITE_IOERR_READ)?;
-                buf.iter_mut().zip(head.iter().skip(within)).for_each(|(to, from)| *to = *from);
+                let rest = std::iter::repeat(&0);
+                buf.iter_mut().zip(head.iter().skip(within).chain(rest)).for_each(|(to, from)| *to = *from);
                 Ok(())
             }
             Lies::InLog(_, at) => {
