@@ -126,6 +126,7 @@ fn by_the_way() -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -137,5 +138,13 @@ mod tests {
             (log.is_long(Next::Anything, None), log.is_too_long(None))
         };
         assert_eq!([5, 6, 20, 21].map(says), [(false, false), (true, false), (true, false), (true, true)]);
+    }
+
+    #[test]
+    fn a_log_is_copied_whole_if_nobody_was_in_the_way_and_nothing_is_left() {
+        let conn = rusqlite::Connection::open_in_memory().unwrap();
+        let says = |answer: &str| conn.query_row(&format!("SELECT {answer}"), [], Whole::of).unwrap();
+        let answers = ["0, 10, 10", "0, 0, 0", "0, 10, 5", "1, 10, 10", "0, -1, -1"];
+        assert_eq!(answers.map(says), [Whole::Yes, Whole::Yes, Whole::No, Whole::No, Whole::No]);
     }
 }
