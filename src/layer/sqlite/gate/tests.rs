@@ -274,3 +274,19 @@ fn what_is_committed_is_left_behind_whatever_was_spilled_and_undone() {
     }
     assert!(in_file > 1000, "{in_file}");
 }
+
+/// Else nobody would cut off what a transaction leaves behind the end that is not committed.
+#[test]
+fn pages_go_to_their_places_while_the_log_has_a_commit_that_is_not_copied() {
+    let directory = TempDir::new().unwrap();
+    let database = opened(&made(&directory), 0);
+    let gate = database.gate().unwrap();
+    let commit = || database.conn.pragma_update(None, "user_version", 0).unwrap();
+    assert!(!gate.is_ready());
+    commit();
+    assert!(gate.is_ready());
+    gate.log_is_copied();
+    assert!(!gate.is_ready());
+    commit();
+    assert!(gate.is_ready());
+}
