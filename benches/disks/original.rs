@@ -2,8 +2,8 @@
 //! and one statement for each row, NULL for a zeroed sector, a log, default pages.
 //!
 //! Nothing is made slower than the layout makes it. Statements are prepared once, an unmap with nothing below is one
-//! `DELETE`, and the transaction stays open until the flush, which commits it with a sync of the log. SQLite checkpoints where it does
-//! by default: in the flush, if the log has become long.
+//! `DELETE`, and the transaction stays open until the flush, which commits it with a sync of the log. SQLite checkpoints
+//! where it does by default: in the flush, if the log has become long.
 
 use std::path::{Path, PathBuf};
 

@@ -210,8 +210,9 @@ impl Drop for Name {
     }
 }
 
-// SAFETY: all that is done to an anchor that is shared is to read, and what goes through its mapping has a lock. SQLite's VFS for unix and for windows reads at an
-// offset with one call of the system and keeps no place in the file; the simulated drive's has a lock of its own.
+// SAFETY: all that is done to an anchor that is shared is to read, and what goes through its mapping has a lock. SQLite's
+// VFS for unix and for windows reads at an offset with one call of the system and keeps no place in the file; the
+// simulated drive's has a lock of its own.
 unsafe impl Sync for Anchor {}
 
 impl Anchor {

@@ -10,9 +10,10 @@
 //!   committed, and is forgotten.
 //! - *Database.* It is gathered only while a checkpoint copies pages, of which each is in the log, synced. A failure is
 //!   heard by a later page, or by the truncation and the sync that end a full checkpoint; what waited is forgotten, and
-//!   the next checkpoint copies it again. So is what waits when the log cannot be read, which ends a checkpoint too. A checkpoint that readers hold up ends without either, so it is not gathered.
-//!   Where it becomes one all the same, because somebody commits meanwhile, a failure at its end breaks the gate: all
-//!   is refused, and recovered from the log when the file is opened again.
+//!   the next checkpoint copies it again. So is what waits when the log cannot be read, which ends a checkpoint too. A
+//!   checkpoint that readers hold up ends without either, so it is not gathered. Where it becomes one all the same,
+//!   because somebody commits meanwhile, a failure at its end breaks the gate: all is refused, and recovered from the
+//!   log when the file is opened again.
 //! - *New pages* that go to their places wait until the frame that commits, and who writes that one hears of a failure.
 //! - *Barrier.* SQLite publishes frames with a barrier between two copies of a header. Should anything of the log wait
 //!   then, it goes down; a failure breaks the gate, and the commit hears of it from `SQLITE_FCNTL_COMMIT_PHASETWO`.
