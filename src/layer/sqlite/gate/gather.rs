@@ -100,10 +100,22 @@ impl Gather {
         }
     }
 
-    /// Reads what is [`Held::All`] here.
-    pub(super) fn read(&self, buf: &mut [u8], offset: u64) {
-        let at = (offset - self.start) as usize;
-        buf.copy_from_slice(&self.bytes[at..at + buf.len()]);
+    /// Reads what waits here, or else hands it down if it is a part of what is read. Says whether it has been read.
+    pub(super) fn read<E>(
+        &mut self,
+        buf: &mut [u8],
+        offset: u64,
+        down: impl FnOnce(&[u8], u64) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        match self.held(buf.len(), offset) {
+            Held::All => {
+                let at = (offset - self.start) as usize;
+                buf.copy_from_slice(&self.bytes[at..at + buf.len()]);
+                Ok(true)
+            }
+            Held::Some => self.hand_down(down).map(|()| false),
+            Held::Nothing => Ok(false),
+        }
     }
 
     /// Nobody needs what waits.
@@ -189,12 +201,17 @@ mod tests {
         gather.write(&[1; 30], 10, |d, at| file.write(d, at)).unwrap();
         gather.write(&[2; 10], 20, |d, at| file.write(d, at)).unwrap();
         let mut buf = [0; 12];
-        gather.read(&mut buf, 19);
+        assert_eq!(gather.read(&mut buf, 19, |d, at| file.write(d, at)), Ok(true));
         assert_eq!((buf, file.writes), ([1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1], 0));
         assert_eq!(gather.held(10, 0), Held::Nothing);
         assert_eq!(gather.held(11, 0), Held::Some);
         assert_eq!(gather.held(30, 10), Held::All);
         assert_eq!(gather.held(1, 40), Held::Nothing);
+        // Of what waits in part the file has to have the rest.
+        for (at, writes) in [(0, 0), (30, 1), (30, 1)] {
+            assert_eq!(gather.read(&mut buf[..10 + at as usize / 30], at, |d, at| file.write(d, at)), Ok(false));
+            assert_eq!(file.writes, writes);
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::super::log::{Committed, FRAME_HEAD};
 use super::super::seal::Sealer;
 use super::ahead::Ahead;
 use super::below::{Code, File, LONGEST};
-use super::gather::{Gather, Held};
+use super::gather::Gather;
 use crate::fault::{Fault, planted};
 
 /// The bytes of the head of a frame that are not zero if it ends a transaction.
@@ -58,15 +58,10 @@ impl Log {
 
     pub(super) fn read(&mut self, buf: &mut [u8], offset: u64) -> Result<(), Code> {
         let Self { file, gather, ahead, .. } = self;
-        match gather.held(buf.len(), offset) {
-            Held::All => {
-                gather.read(buf, offset);
-                return Ok(());
-            }
-            Held::Some => gather.hand_down(|data, at| file.write(data, at))?,
-            Held::Nothing => {}
+        match gather.read(buf, offset, |data, at| file.write(data, at))? {
+            true => Ok(()),
+            false => ahead.read(buf, offset, |buf, at| file.read(buf, at)),
         }
-        ahead.read(buf, offset, |buf, at| file.read(buf, at))
     }
 
     pub(super) fn write(&mut self, data: &[u8], offset: u64) -> Result<(), Code> {

@@ -3,7 +3,7 @@
 use rusqlite::ffi;
 
 use super::super::below::{Code, File};
-use super::super::gather::{Gather, Held};
+use super::super::gather::Gather;
 use super::super::log::Log;
 use super::super::places::Lies;
 use super::{Checkpoint, Connection};
@@ -41,15 +41,10 @@ impl Direct {
     }
 
     fn read(&mut self, buf: &mut [u8], at: u64, database: &mut File) -> Result<(), Code> {
-        match self.gather.held(buf.len(), at) {
-            Held::All => {
-                self.gather.read(buf, at);
-                return Ok(());
-            }
-            Held::Some => self.gather.hand_down(|data, at| database.write(data, at))?,
-            Held::Nothing => {}
+        match self.gather.read(buf, at, |data, at| database.write(data, at))? {
+            true => Ok(()),
+            false => database.read(buf, at),
         }
-        database.read(buf, at)
     }
 
     /// Whether a checkpoint need not write that page.
