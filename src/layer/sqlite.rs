@@ -31,6 +31,7 @@ mod btree;
 mod check;
 mod checkpoint;
 mod clusters;
+mod connect;
 mod copy;
 mod create;
 mod database;

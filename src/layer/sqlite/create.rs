@@ -12,7 +12,8 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use uuid::Uuid;
 
-use super::database::{Database, Left, STATEMENTS, connect_with, sql_error};
+use super::connect::{STATEMENTS, connect_with};
+use super::database::{Database, Left, sql_error};
 use super::journal::suffixed;
 use super::schema::{self, Lineage, Meta};
 use super::session::Identities;

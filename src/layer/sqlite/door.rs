@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::database::{
-    FLAGS, STATEMENTS, being_replaced, connect_reader, connect_through, count_pages, guard, sql_error,
-};
+use super::connect::{FLAGS, STATEMENTS, being_replaced, connect_reader, connect_through, count_pages, guard};
+use super::database::sql_error;
 use super::gate::{Anchor, Gate};
 use super::{Options, moved};
 use crate::error::Result;

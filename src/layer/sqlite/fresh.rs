@@ -8,7 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, MAIN_DB};
 
-use super::database::{STATEMENTS, sql_error};
+use super::connect::STATEMENTS;
+use super::database::sql_error;
 use super::format::Format;
 use super::schema::{self, Lineage, Meta};
 use crate::error::Result;

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 pub(super) use below::{Anchor, LONGEST};
 use shared::Shared;
 
-use super::database::uri;
+use super::connect::uri;
 
 mod ahead;
 mod below;

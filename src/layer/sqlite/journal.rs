@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use super::Mode;
-use super::database::{connect_with, guard, immutable_uri, sql_error};
+use super::connect::{connect_with, guard, immutable_uri};
+use super::database::sql_error;
 use super::log::Committed;
 use super::schema::{self, corrupt};
 use super::structure;

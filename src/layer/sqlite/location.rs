@@ -1,10 +1,13 @@
 //! Where a database is.
 
 use std::fmt;
+use std::mem;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
-use super::database;
+use rusqlite::Connection;
+
+use crate::error::{Error, ErrorKind, Result};
 use crate::sync::Mutex;
 
 /// Where the database is.
@@ -45,4 +48,32 @@ impl fmt::Display for Location {
 
 /// A database in memory that outlives the layers opened on it, one at a time.
 #[derive(Clone, Debug, Default)]
-pub struct MemoryFile(pub(super) Arc<Mutex<database::Slot>>);
+pub struct MemoryFile(Arc<Mutex<Slot>>);
+
+impl MemoryFile {
+    /// The database, if there is one yet; the place is taken until it is put back.
+    pub(super) fn take(&self) -> Result<Option<Connection>> {
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match mem::replace(&mut *slot, Slot::Taken) {
+            Slot::Filled(conn) => Ok(Some(conn)),
+            Slot::Empty => {
+                *slot = Slot::Empty;
+                Ok(None)
+            }
+            Slot::Taken => Err(Error::new(ErrorKind::Busy, "opening a database in memory")),
+        }
+    }
+
+    pub(super) fn put_back(&self, conn: Connection) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Slot::Filled(conn);
+    }
+}
+
+/// What a [`MemoryFile`] holds.
+#[derive(Debug, Default)]
+enum Slot {
+    #[default]
+    Empty,
+    Filled(Connection),
+    Taken,
+}

@@ -8,7 +8,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode, ffi};
 
-use super::database::{count_pages, sql_error};
+use super::connect::count_pages;
+use super::database::sql_error;
 use super::format::Stored;
 use super::header::Header;
 use super::journal;

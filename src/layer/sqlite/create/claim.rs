@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::super::database::{connect_with, sql_error};
+use super::super::connect::connect_with;
+use super::super::database::sql_error;
 use super::super::moved;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layer::FileSystem;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
-use super::super::database::{Database, Left, connect_through};
+use super::super::connect::connect_through;
+use super::super::database::{Database, Left};
 use super::super::{Existing, Format, FormatParams, Location, Mode, Options, SqliteDiskLayer};
 use super::Gate;
 use crate::error::ErrorKind;

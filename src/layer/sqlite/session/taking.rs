@@ -3,7 +3,8 @@
 use super::Session;
 use crate::error::Result;
 use crate::layer::sqlite::checkpoint::Whole;
-use crate::layer::sqlite::database::{Database, Left, being_replaced};
+use crate::layer::sqlite::connect::being_replaced;
+use crate::layer::sqlite::database::{Database, Left};
 use crate::layer::sqlite::glance::Glance;
 use crate::layer::sqlite::header::{Header, Said};
 use crate::layer::sqlite::schema::{self, Contents};
