@@ -37,11 +37,14 @@ const MOST_KNOWN: usize = 1 << 16;
 /// More runs of touched clusters than this are taken for all of them.
 const MOST_TOUCHED: usize = 1 << 14;
 
+/// The places of clusters, by their numbers. The standard hash is a noticeable part of a short read from memory.
+type Known = HashMap<u64, Place, foldhash::fast::RandomState>;
+
 pub(super) struct Shortcut {
     shape: Shape,
     trees: Trees,
     state: RwLock<State>,
-    known: Mutex<HashMap<u64, Place>>,
+    known: Mutex<Known>,
 }
 
 struct State {
@@ -127,34 +130,54 @@ impl Shortcut {
         if state.touched.has(&clusters) {
             return Ask::Anybody;
         }
-        let mut found = Vec::with_capacity((clusters.end - clusters.start) as usize);
-        {
-            let known = self.known();
-            found.extend(clusters.clone().map_while(|cluster| known.get(&cluster).copied()));
-        }
-        while (found.len() as u64) < clusters.end - clusters.start {
-            let cluster = clusters.start + found.len() as u64;
-            let Some(place) = state.is_settled.then(|| self.trees.find(file, &self.shape, cluster)).flatten() else {
-                return Ask::Anybody;
-            };
-            self.learn(cluster, place);
-            found.push(place);
-        }
-        let mut gather = Gather { file, buf, waiting: None };
-        let read = clusters
-            .clone()
-            .zip(&found)
-            .all(|(cluster, found)| found.pieces(&self.shape, cluster, range).all(|piece| gather.take(piece)));
-        if !(read && gather.finish()) {
-            return Ask::Anybody;
-        }
-        for (cluster, found) in clusters.zip(&found) {
-            found.complete(&self.shape, cluster, range, buf, marker);
-        }
-        Ask::Nobody
+        // Most reads are of one cluster, and need no list.
+        let found = match clusters.end - clusters.start {
+            1 => {
+                self.place(&state, file, clusters.start).map(|found| self.read_from(file, &[found], range, buf, marker))
+            }
+            _ => {
+                let found: Option<Vec<_>> = clusters.map(|cluster| self.place(&state, file, cluster)).collect();
+                found.map(|found| self.read_from(file, &found, range, buf, marker))
+            }
+        };
+        if found == Some(true) { Ask::Nobody } else { Ask::Anybody }
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<u64, Place>> {
+    /// Where a cluster lies, if that is known or can be found out.
+    fn place(&self, state: &State, file: &Anchor, cluster: u64) -> Option<Place> {
+        let known = self.known().get(&cluster).copied();
+        known.or_else(|| {
+            let found = state.is_settled.then(|| self.trees.find(file, &self.shape, cluster)).flatten()?;
+            self.learn(cluster, found);
+            Some(found)
+        })
+    }
+
+    /// Reads what lies in these places, those of the clusters of `range`; false if it cannot be read, and nothing is marked.
+    fn read_from(
+        &self,
+        file: &Anchor,
+        found: &[Place],
+        range: &Range<u64>,
+        buf: &mut [u8],
+        marker: &mut SectorMarker,
+    ) -> bool {
+        let first = self.shape.cluster_of(range.start);
+        let mut gather = Gather { file, buf, waiting: None };
+        let read = (first..).zip(found).all(|(cluster, place)| {
+            let mut pieces = place.pieces(&self.shape, cluster, range);
+            pieces.all(|piece| gather.take(piece))
+        });
+        if !(read && gather.finish()) {
+            return false;
+        }
+        for (cluster, place) in (first..).zip(found) {
+            place.complete(&self.shape, cluster, range, buf, marker);
+        }
+        true
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
