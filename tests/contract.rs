@@ -17,6 +17,7 @@ mod full_disk;
 mod gate;
 mod hostile;
 mod import;
+mod in_the_way;
 mod large;
 mod mapped;
 mod media;

@@ -24,9 +24,11 @@ use crate::layer::{FileSystem, Found, Identity, Parent, Wanted};
 
 mod claim;
 mod draft;
+mod logs;
 
 use claim::Claim;
 use draft::Draft;
+use logs::{check_logs, logs, remove_if_there, remove_logs, sync_log};
 
 pub(super) fn create(
     location: &Location,
@@ -104,10 +106,14 @@ pub(super) fn in_file(
     // What a link points at is replaced, not the link; SQLite puts its log beside that too.
     let path = &files.follow(path);
     let occupied = check_place(path, existing, files)?;
+    check_logs(path, existing, files)?;
     let draft = Draft::beside(path, files)?;
+    if let Occupied::Yes = occupied {
+        give_to_the_same(path, &draft, files)?;
+    }
     make(draft.path())?;
     match occupied {
-        Occupied::No => put_new(draft, path, files),
+        Occupied::No => put_new(draft, path, existing, files),
         Occupied::Yes => put_over(draft, path, existing, options),
     }
 }
@@ -122,10 +128,14 @@ pub(super) fn in_place_of(
 ) -> Result<()> {
     let path = &files.follow(path);
     let draft = Draft::beside(path, files)?;
-    // Before anything is in it.
-    files.copy_permissions(path, draft.path()).map_err(|e| Error::from_io("making the new file", e))?;
+    give_to_the_same(path, &draft, files)?;
     make(draft.path())?;
     put_over_old(draft, path, old()?, files)
+}
+
+/// Who may use the old file may use the new one, before anything is in it.
+fn give_to_the_same(old: &Path, draft: &Draft<'_>, files: &dyn FileSystem) -> Result<()> {
+    files.copy_permissions(old, draft.path()).map_err(|e| Error::from_io("making the new file", e))
 }
 
 enum Occupied {
@@ -182,7 +192,7 @@ pub(super) fn finish_draft(conn: Connection, draft: &Path, files: &dyn FileSyste
 }
 
 /// Gives the draft its name, unless somebody was quicker.
-fn put_new(draft: Draft<'_>, path: &Path, files: &dyn FileSystem) -> Result<()> {
+fn put_new(draft: Draft<'_>, path: &Path, existing: Existing, files: &dyn FileSystem) -> Result<()> {
     let failed = |e| Error::from_io("naming the new file", e);
     if logs(path, files).is_empty() {
         match draft.link(path) {
@@ -196,6 +206,7 @@ fn put_new(draft: Draft<'_>, path: &Path, files: &dyn FileSystem) -> Result<()> 
     // A log without its database is nobody's, and SQLite would replay it into ours; but it may have one by now. Those
     // that were there before stay out until the last of them is gone, and what is there later is not touched.
     let logs = logs(path, files);
+    check_logs(path, existing, files)?;
     check_free(path, files)?;
     remove_logs(&logs, path, files)?;
     match draft.link(path) {
@@ -255,33 +266,6 @@ fn sync_directory(path: &Path, files: &dyn FileSystem) -> Result<()> {
         return Ok(());
     }
     files.sync_directory_of(path).map_err(|e| Error::from_io("syncing the directory", e))
-}
-
-/// The log and the journal that lie there; what cannot be looked at does.
-fn logs(path: &Path, files: &dyn FileSystem) -> Vec<PathBuf> {
-    let lies_there = |log: &PathBuf| !matches!(files.look(log), Err(e) if e.kind() == io::ErrorKind::NotFound);
-    ["-wal", "-journal"].map(|suffix| beside(path, suffix)).into_iter().filter(lies_there).collect()
-}
-
-/// Removes logs and journals, durably: after a power cut they would be replayed into the file of that name.
-fn remove_logs(logs: &[PathBuf], path: &Path, files: &dyn FileSystem) -> Result<()> {
-    logs.iter().try_for_each(|log| remove_if_there(log, files).and_then(|()| sync_directory(path, files)))
-}
-
-/// Makes durable that a log is empty now, for the same reason.
-fn sync_log(path: &Path, files: &dyn FileSystem) -> Result<()> {
-    let synced = files.open(&beside(path, "-wal"), Wanted::Writing).and_then(|(file, _)| file.sync());
-    match synced {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::from_io("syncing the old log", e)),
-        _ => Ok(()),
-    }
-}
-
-fn remove_if_there(path: &Path, files: &dyn FileSystem) -> Result<()> {
-    match files.remove(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::from_io("removing the old log", e)),
-        _ => Ok(()),
-    }
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {

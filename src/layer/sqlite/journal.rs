@@ -21,7 +21,7 @@ use crate::fault::{Fault, planted};
 use crate::layer::{FileSystem, Found, Wanted};
 
 /// The first bytes of a journal, and the last of one that belongs to a transaction over several files.
-const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+pub(super) const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 /// SQLite's code for a reader that finds a journal to roll back.
 const READONLY_ROLLBACK: i32 = 776;
 /// Files up to this size are copied and judged; a larger one is judged as it is.

@@ -10,6 +10,9 @@ use super::seal::{self, Seal};
 use crate::error::{Error, Result};
 use crate::layer::{FileSystem, Wanted};
 
+/// What a log begins with: its sums are over little-endian words, or big-endian ones.
+const LITTLE: u32 = 0x377f_0682;
+const BIG: u32 = 0x377f_0683;
 /// Bytes of the head of a log, and of the head of each of its frames.
 pub(super) const LOG_HEAD: usize = 32;
 pub(super) const FRAME_HEAD: usize = 24;
@@ -111,11 +114,16 @@ impl Committed {
 /// How four bytes are a word.
 pub(super) type Order = fn([u8; 4]) -> u32;
 
+/// Whether it begins as a log does.
+pub(super) fn has_magic(head: &[u8]) -> bool {
+    matches!(word(head, 0), Some(LITTLE | BIG))
+}
+
 /// The order of bytes in the words of a log with that head, and the sum to begin with; none if it is no head.
 pub(super) fn begin(head: &[u8; LOG_HEAD]) -> Option<(Order, Sum)> {
     let order: Order = match word(head, 0) {
-        Some(0x377f_0682) => u32::from_le_bytes,
-        Some(0x377f_0683) => u32::from_be_bytes,
+        Some(LITTLE) => u32::from_le_bytes,
+        Some(BIG) => u32::from_be_bytes,
         _ => return None,
     };
     let page_size = word(head, 8)?;

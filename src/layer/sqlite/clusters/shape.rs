@@ -29,7 +29,7 @@ impl Shape {
     /// `InvalidGeometry` if pages cannot be of that size.
     pub(in crate::layer::sqlite) fn cluster_size(geometry: Geometry, block_size: u32) -> Result<u32> {
         let sector_size = geometry.sector_size();
-        let usual = (64 * sector_size).min(USUAL_BLOCKS * block_size);
+        let usual = (64 * sector_size).min(USUAL_BLOCKS.saturating_mul(block_size));
         let size = usual.max(sector_size).max(block_size);
         Self::new(geometry, block_size, size).map(|_| size)
     }
@@ -41,9 +41,11 @@ impl Shape {
     /// `InvalidGeometry` if there can be none.
     pub(in crate::layer::sqlite) fn new(geometry: Geometry, block_size: u32, cluster_size: u32) -> Result<Self> {
         let sector_size = geometry.sector_size();
-        let possible = block_size.is_power_of_two()
-            && BLOCK_SIZES.contains(&block_size)
-            && cluster_size.is_power_of_two()
+        if !(block_size.is_power_of_two() && BLOCK_SIZES.contains(&block_size)) {
+            let what = format!("pages of {block_size} bytes; a power of two from 512 to 32768 is needed");
+            return Err(Error::new(ErrorKind::InvalidGeometry, what));
+        }
+        let possible = cluster_size.is_power_of_two()
             && cluster_size >= block_size.max(sector_size)
             && cluster_size / sector_size <= u64::BITS
             && (cluster_size / block_size) as usize <= BLOCKS;
