@@ -18,6 +18,7 @@ mod import;
 mod interrupt;
 mod live;
 mod minimize;
+mod outputs;
 mod picture;
 mod place;
 mod plant;

@@ -10,7 +10,7 @@ use disklayer_sqlite::harness::{World, minimize, prove};
 use super::place::Place;
 use super::scripts::{self, Saved};
 use super::table::counted;
-use super::{Verdict, artifacts, interrupt, note, quietly};
+use super::{Verdict, artifacts, interrupt, note, outputs, quietly};
 
 /// Shrink a script that fails, and print it with its story
 #[derive(Args)]
@@ -29,6 +29,10 @@ pub(super) struct Minimize {
 
 impl Minimize {
     pub(super) fn execute(self) -> Result<Verdict> {
+        if let Some(output) = &self.output {
+            let inputs: Vec<_> = [&self.file].into_iter().chain(&self.place.base).map(PathBuf::as_path).collect();
+            outputs::refuse_same(output, &inputs)?;
+        }
         self.place.base_sectors()?;
         let (saved, mut world) = self.load()?;
         let Err(found) = quietly(|| prove(&saved.script, &mut world)) else {

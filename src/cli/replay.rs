@@ -15,7 +15,7 @@ use super::place::Place;
 use super::scripts::{self, Saved};
 use super::table::{counted, rounded};
 use super::trace::Trace;
-use super::{Verdict, gate, interrupt, picture};
+use super::{Verdict, gate, interrupt, outputs, picture};
 
 mod emit;
 
@@ -51,6 +51,7 @@ pub(super) struct Replay {
 
 impl Replay {
     pub(super) fn execute(self) -> Result<Verdict> {
+        self.spare_inputs()?;
         let base = self.place.base_sectors()?;
         let (artifacts, files) = artifacts::sort_out(&self.files, self.target)?;
         let mut world = self.place.world()?;
@@ -78,6 +79,19 @@ impl Replay {
         self.emit_test.as_deref().map_or(Ok(()), |path| write(path, &emit::tests(&scripts)))?;
         super::print(&format!("{line}\n{}", replayed.text))?;
         Ok(verdict)
+    }
+
+    /// That nothing which is read, or written already, is written over.
+    fn spare_inputs(&self) -> Result<()> {
+        let mut taken: Vec<PathBuf> = self.place.base.iter().cloned().collect();
+        for path in &self.files {
+            taken.extend(scripts::within(path)?);
+        }
+        for output in self.html.iter().chain(&self.emit_test) {
+            outputs::refuse_same(output, &taken.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
+            taken.push(output.clone());
+        }
+        Ok(())
     }
 }
 

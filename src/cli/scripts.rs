@@ -25,20 +25,21 @@ pub(super) struct Saved {
 pub(super) fn load(paths: &[PathBuf]) -> Result<Vec<Saved>> {
     let mut scripts = Vec::new();
     for path in paths {
-        if path.is_dir() {
-            let files = files(path)?;
-            if files.is_empty() {
-                let what = format!("{} and the directories in it have no file *.script", path.display());
-                return Err(Error::new(ErrorKind::NotFound, what));
-            }
-            for file in files {
-                scripts.extend(read(&file)?);
-            }
-        } else {
-            scripts.extend(read(path)?);
+        let files = within(path)?;
+        if files.is_empty() {
+            let what = format!("{} and the directories in it have no file *.script", path.display());
+            return Err(Error::new(ErrorKind::NotFound, what));
+        }
+        for file in files {
+            scripts.extend(read(&file)?);
         }
     }
     Ok(scripts)
+}
+
+/// The files that are read for `path`: itself, or the scripts in a directory.
+pub(super) fn within(path: &Path) -> Result<Vec<PathBuf>> {
+    if path.is_dir() { files(path) } else { Ok(vec![path.to_owned()]) }
 }
 
 /// The one script in `path`.

@@ -83,6 +83,29 @@ fn nothing_to_replay_is_no_pass() {
     assert_eq!(place.run("replay").code, Some(2));
 }
 
+#[test]
+fn what_is_read_is_not_written_over() {
+    let place = Place::new();
+    std::fs::create_dir_all(place.path("scripts/old")).expect("directories");
+    place.write("scripts/a.script", SCRIPT);
+    place.write("base.img", [0; 512 * 96]);
+    let lines = [
+        "replay scripts/a.script --html scripts/a.script",
+        "replay scripts/a.script --emit-test scripts/old/../a.script",
+        "replay scripts --html ./scripts/a.script",
+        "replay scripts/a.script --base base.img --html base.img",
+        "replay scripts/a.script --html new --emit-test ./new",
+        "minimize scripts/a.script --plant UnmapMissesLast --output scripts/a.script",
+    ];
+    for line in lines {
+        place.run(line).refuses(&["would be written over; name another"]);
+        assert_eq!(place.read("scripts/a.script"), SCRIPT, "{line}");
+    }
+    assert!(!place.path("new").exists());
+    place.run("replay scripts --html scripts/page.html --emit-test new.rs").says_first(0, "PASS");
+    place.run("replay scripts --html scripts/page.html --emit-test new.rs").says_first(0, "PASS");
+}
+
 /// Bytes as a fuzzer makes them.
 fn noise(case: u32) -> Vec<u8> {
     let mut state = case.wrapping_mul(0x9e37_79b9) | 1;
