@@ -17,7 +17,7 @@ use disklayer_sqlite::script::{Script, Suite};
 
 use super::place::Place;
 use super::plant::Plant;
-use super::{Verdict, interrupt, quietly};
+use super::{Verdict, interrupt, outputs, quietly};
 
 mod demands;
 mod findings;
@@ -73,6 +73,7 @@ pub(super) struct Gate {
     /// For each script of the suite power-cuts: in how many states another one is cut short (every fourth is, in as
     /// many more)
     #[arg(long, value_name = "N", default_value_t = STATES)]
+    #[arg(value_parser = clap::value_parser!(u64).range(..=1_000_000))]
     states: u64,
     /// Run each script twice: it must give the same trace
     #[arg(long)]
@@ -100,10 +101,15 @@ impl Gate {
     pub(super) fn execute(self, plant: Plant) -> Result<Verdict> {
         let base = self.place.base_sectors()?;
         let worlds = self.worlds()?;
-        // What cannot be written in the end is better known at the start.
+        // What cannot be written in the end is better known at the start, and so is what would be written over.
+        apart([&self.junit, &self.json], self.place.base.as_deref())?;
+        if self.failures.exists() && !self.failures.is_dir() {
+            let what = format!("--failures {} is not a directory", self.failures.display());
+            return Err(Error::new(ErrorKind::AlreadyExists, what));
+        }
         let junit = self.junit.as_deref().map(Output::create).transpose()?;
         let json = self.json.as_deref().map(Output::create).transpose()?;
-        let extent = self.time.map_or(Extent::Scripts(self.scripts), |time| Extent::Until(Instant::now() + time));
+        let extent = self.extent()?;
         let plan = Plan::new(self.seed, extent, self.shard, self.suite)
             .with(base, self.states)
             .with_runs(if self.twice { Runs::Twice } else { Runs::Once });
@@ -127,10 +133,26 @@ impl Gate {
         tell(&report, junit, json)
     }
 
+    fn extent(&self) -> Result<Extent> {
+        let Some(time) = self.time else { return Ok(Extent::Scripts(self.scripts)) };
+        let until = Instant::now().checked_add(time);
+        until.map(Extent::Until).ok_or_else(|| Error::new(ErrorKind::OutOfRange, "--time is longer than there is time"))
+    }
+
     fn worlds(&self) -> Result<Vec<World>> {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         (0..self.jobs.map_or_else(cores, usize::from)).map(|_| self.place.world()).collect()
     }
+}
+
+/// That no report is written over what is read, or over the other one.
+fn apart<'a>(reports: [&'a Option<PathBuf>; 2], read: impl IntoIterator<Item = &'a Path>) -> Result<()> {
+    let mut others: Vec<_> = read.into_iter().collect();
+    reports.into_iter().flatten().try_for_each(|report| {
+        outputs::refuse_same(report, &others)?;
+        others.push(report);
+        Ok(())
+    })
 }
 
 /// Writes a report in every form that was asked for.
@@ -158,10 +180,10 @@ fn run(worlds: Vec<World>, plan: &Plan, findings: &Findings, plant: Plant) -> Re
         }
         drop(alive);
         progress.show_until_all_are_gone(&watch);
+        // All of them, or the scope would panic for those that did.
+        let ended: Vec<_> = threads.into_iter().map(|thread| thread.join().map_err(broken)).collect();
         let mut tallies = Tallies::default();
-        for thread in threads {
-            tallies.add(&thread.join().map_err(broken)?);
-        }
+        ended.into_iter().try_for_each(|tally| tally.map(|tally| tallies.add(&tally)))?;
         Ok(tallies)
     })
 }

@@ -9,7 +9,7 @@ use disklayer_sqlite::layer::{
 };
 
 use super::bar::{size, verdict, with_bar};
-use super::{Verdict, print};
+use super::{Verdict, outputs, print};
 
 /// Make the file of a layer from a raw disk image
 ///
@@ -45,6 +45,7 @@ impl Import {
             Error::new(ErrorKind::Unsupported, what)
         })?;
         let options = Options { format, page_size: self.page_size, ..Options::default() };
+        outputs::refuse_same(&self.file, &[&self.image])?;
         let source = FileDisk::open(&self.image, self.sector_size, Mode::ReadOnly)?;
         let existing = if self.replace { Existing::Replace } else { Existing::Keep };
         let params = IncompleteFormatParams::default();

@@ -53,6 +53,36 @@ fn the_total_is_the_sum_of_the_suites() {
 }
 
 #[test]
+fn a_run_of_nothing_does_not_pass() {
+    let place = Place::new();
+    for options in ["--time 0s", "--scripts 1 --shard 1/4"] {
+        let ran = place.run(&format!("gate {options}"));
+        ran.says_first(1, "FAIL  0 scripts, ");
+        assert!(ran.out.contains("no script was run"), "{}", ran.out);
+    }
+}
+
+#[test]
+fn numbers_without_measure_are_refused_or_done() {
+    let place = Place::new();
+    place.run("gate --time 500000000000y").refuses(&["--time", "longer"]);
+    place.run("gate --states 18446744073709551615").refuses(&["--states", "1000000"]);
+    place.run("gate --time 20ms --shard 65536/65536").says_first(0, "PASS");
+}
+
+#[test]
+fn a_report_is_not_written_over_what_is_read_nor_over_another() {
+    let place = Place::new();
+    place.write("base.img", [7; 4096]);
+    for output in ["--json base.img", "--junit base.img", "--json ./base.img"] {
+        place.run(&format!("gate --scripts 20 --base base.img {output}")).refuses(&["base.img", "written over"]);
+    }
+    place.run("gate --scripts 20 --json both --junit both").refuses(&["both", "written over"]);
+    place.run("gate --scripts 20 --failures base.img").refuses(&["--failures base.img", "not a directory"]);
+    assert_eq!(std::fs::read(place.path("base.img")).expect("the base"), [7; 4096]);
+}
+
+#[test]
 fn a_gate_meets_what_it_must() {
     let report = Place::new().report("--scripts 2500");
     assert_eq!(report["unmet"].as_array().map(Vec::len), Some(0), "{}", report["unmet"]);

@@ -55,7 +55,10 @@ fn what_cannot_be_imported_is_refused_in_a_sentence_and_nothing_is_left() {
     place.run("import . a.dbhd").refuses(&["directory"]);
     place.run("import odd a.dbhd").refuses(&["odd", "whole number of sectors"]);
     place.run("import a.raw a.dbhd --sector-size 100").refuses(&["100 bytes"]);
-    place.run("import a.raw a.dbhd --page-size 65536").refuses(&["65536"]);
+    for size in ["0", "65536", "4294967295"] {
+        place.run(&format!("import a.raw a.dbhd --page-size {size}")).refuses(&[size, "from 512 to 32768"]);
+    }
+    place.run("import a.raw ./a.raw --replace").refuses(&["a.raw", "written over"]);
     place.run("import a.raw a.dbhd --format 2").refuses(&["format 2"]);
     place.run("import a.raw missing/a.dbhd").refuses(&["missing"]);
     assert_eq!(place.read("precious"), "a letter");

@@ -92,6 +92,29 @@ fn a_missing_shard_is_a_failure_and_what_is_demanded_is_judged_on_the_sum() {
 }
 
 #[test]
+fn no_count_is_too_large_to_be_added() {
+    let place = Place::new();
+    joined(&place, "--scripts 60", 2);
+    for (number, field) in [(1, "operations"), (2, "sectors_compared")] {
+        let name = format!("{number}.json");
+        let mut part: Value = serde_json::from_str(&place.read(&name)).expect("a report");
+        part[field] = u64::MAX.into();
+        place.write(&name, part.to_string());
+    }
+    place.run("merge 1.json 2.json").says_first(0, "PASS  60 scripts, ");
+}
+
+#[test]
+fn a_report_is_not_written_over_another() {
+    let place = Place::new();
+    joined(&place, "--scripts 60", 2);
+    let one = place.read("1.json");
+    place.run("merge --json 1.json 1.json 2.json").refuses(&["1.json"]);
+    place.run("merge --json sum --junit sum 1.json 2.json").refuses(&["sum"]);
+    assert_eq!(place.read("1.json"), one);
+}
+
+#[test]
 fn what_does_not_go_together_is_refused() {
     let place = Place::new();
     joined(&place, "--scripts 60", 2);
@@ -100,6 +123,15 @@ fn what_does_not_go_together_is_refused() {
     place.run("merge 1.json 2.json 1.json").refuses(&["the same scripts"]);
     place.run("merge missing.json").refuses(&["missing.json", "not found"]);
     place.write("odd.json", "{}");
+    place.run("merge odd.json").refuses(&["odd.json", "is not a report"]);
+    // The whole of another run has other scripts in its second half.
+    for options in ["--scripts 90", "--time 50ms", "--scripts 60 --states 1"] {
+        place.run(&format!("gate {options} --shard 2/2 --json other.json"));
+        place.run("merge 1.json other.json").refuses(&["1.json and other.json", "the number of scripts"]);
+    }
+    let mut odd: Value = serde_json::from_str(&place.read("2.json")).expect("a report");
+    odd["shard"]["of"] = u64::MAX.into();
+    place.write("odd.json", odd.to_string());
     place.run("merge odd.json").refuses(&["odd.json", "is not a report"]);
     for shard in ["0/2", "3/2", "1", "1/x", "1/100000"] {
         place.run(&format!("gate --shard {shard}")).refuses(&["--shard", "NUMBER/OF"]);

@@ -8,8 +8,9 @@ use clap::Args;
 use disklayer_sqlite::error::{Error, ErrorKind, Result};
 
 use super::super::Verdict;
+use super::plan::Shard;
 use super::report::Report;
-use super::{Output, tell};
+use super::{Output, apart, tell};
 
 /// Join the JSON reports of the shards of one gate
 #[derive(Args)]
@@ -27,6 +28,7 @@ pub(in super::super) struct Merge {
 
 impl Merge {
     pub(in super::super) fn execute(self) -> Result<Verdict> {
+        apart([&self.junit, &self.json], self.reports.iter().map(PathBuf::as_path))?;
         let parts = self.reports.iter().map(|path| read(path)).collect::<Result<Vec<_>>>()?;
         let junit = self.junit.as_deref().map(Output::create).transpose()?;
         let json = self.json.as_deref().map(Output::create).transpose()?;
@@ -40,11 +42,13 @@ type Part<'a> = (&'a Path, Report);
 fn read(path: &Path) -> Result<Part<'_>> {
     let name = path.display();
     let text = std::fs::read_to_string(path).map_err(|e| Error::from_io(format!("reading {name}"), e))?;
-    let report = serde_json::from_str(&text).map_err(|e| {
-        let what = format!("{name} is not a report that this version of `disklayer gate --json` has written");
-        Error::new(ErrorKind::Syntax, what).because(e)
-    })?;
-    Ok((path, report))
+    let what = format!("{name} is not a report that this version of `disklayer gate --json` has written");
+    let report: Report =
+        serde_json::from_str(&text).map_err(|e| Error::new(ErrorKind::Syntax, what.clone()).because(e))?;
+    match report.shard.is_none_or(Shard::is_one) {
+        true => Ok((path, report)),
+        false => Err(Error::new(ErrorKind::Syntax, what)),
+    }
 }
 
 fn joined(mut parts: Vec<Part<'_>>) -> Result<Report> {
@@ -66,12 +70,15 @@ fn joined(mut parts: Vec<Part<'_>>) -> Result<Report> {
 
 /// That two reports are parts of the same run, and not the same part.
 fn fit((one, a): &Part<'_>, (other, b): &Part<'_>) -> Result<()> {
-    let run = |report: &Report| (report.seed, report.base_sectors, report.only.clone(), report.shard.map(|s| s.of));
+    let run = |report: &Report| {
+        let Report { seed, base_sectors, scripts_of_all, states, .. } = *report;
+        (seed, base_sectors, scripts_of_all, states, report.only.clone(), report.shard.map(|shard| shard.of))
+    };
     let (one, other) = (one.display(), other.display());
     let refuse = |what: String| Err(Error::new(ErrorKind::Unsupported, what));
     match () {
         () if run(a) != run(b) => refuse(format!(
-            "{one} and {other} are not of the same run: seed, suites, base and number of shards must be equal"
+            "{one} and {other} are not of the same run: seed, suites, base, states, and the number of scripts and of shards must be equal"
         )),
         () if a.shard == b.shard => refuse(format!("{one} and {other} are reports of the same scripts")),
         () => Ok(()),

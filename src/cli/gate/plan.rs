@@ -41,6 +41,11 @@ impl Shard {
     /// Without an end there is room for so many scripts between the beginnings of two shards.
     const APART: u64 = 1 << 48;
 
+    /// Whether there can be one like that.
+    pub(super) fn is_one(self) -> bool {
+        (1..=self.of).contains(&self.number) && self.of <= 1 << 16
+    }
+
     /// Its part of `count` scripts.
     fn of_count(self, count: u64) -> Range<u64> {
         let before = |number: u64| (u128::from(count) * u128::from(number) / u128::from(self.of)) as u64;
@@ -50,7 +55,7 @@ impl Shard {
     /// Its part of scripts without an end.
     fn of_all(self) -> Range<u64> {
         let first = (self.number - 1) * Self::APART;
-        first..first + Self::APART
+        first..first.saturating_add(Self::APART)
     }
 }
 
@@ -60,7 +65,7 @@ impl std::str::FromStr for Shard {
     fn from_str(text: &str) -> Result<Self, String> {
         let numbers = text.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
         match numbers {
-            Some((number, of)) if (1..=of).contains(&number) && of <= 1 << 16 => Ok(Self { number, of }),
+            Some((number, of)) if (Self { number, of }).is_one() => Ok(Self { number, of }),
             _ => Err("NUMBER/OF is expected, such as 1/4 to 4/4; 65536 shards are the most".to_owned()),
         }
     }
@@ -135,6 +140,14 @@ impl Plan {
         }
         let start = self.next.fetch_add(self.chunk, Relaxed);
         (start < self.end).then(|| start..self.end.min(start.saturating_add(self.chunk)))
+    }
+
+    /// How many scripts there are with those of all other shards; none if the time ends them.
+    pub(super) fn scripts(&self) -> Option<u64> {
+        match self.extent {
+            Extent::Scripts(count) => Some(count),
+            Extent::Until(_) => None,
+        }
     }
 
     /// How many scripts there are, if there is no other end.

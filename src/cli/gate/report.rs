@@ -35,6 +35,12 @@ pub(in super::super) struct Report {
     pub(super) only: Vec<String>,
     /// Sectors of the image under the stacks, if there was one.
     pub(super) base_sectors: Option<u64>,
+    /// How many scripts the run has, those of all shards together; `null` if it ended with the time.
+    #[serde(default)]
+    pub(super) scripts_of_all: Option<u64>,
+    /// So many states were asked for, for each script of power cuts.
+    #[serde(default)]
+    pub(super) states: u64,
     /// Whether it came to its end.
     pub(super) end: End,
     /// How many threads there were.
@@ -99,6 +105,8 @@ impl Report {
             shard: plan.shard,
             only: plan.only().map(|suite| name(suite).to_owned()).collect(),
             base_sectors: plan.base,
+            scripts_of_all: plan.scripts(),
+            states: plan.states,
             end,
             jobs,
             seconds: time.as_secs_f64(),
@@ -144,6 +152,9 @@ impl Report {
         self.features = self.coverage.features();
         self.unmet = demands::unmet(self);
         self.unmet.extend(self.kills.iter().flat_map(Kills::unmet));
+        if self.total.scripts == 0 && self.end == End::Whole {
+            self.unmet.push("no script was run".to_owned());
+        }
         let killed = self.kills.as_ref().is_some_and(|kills| !kills.findings.is_empty());
         let repeated = self.repeats.unequal.is_empty();
         self.verdict = match self.end {

@@ -22,7 +22,10 @@ impl Report {
         self.failing_drive.add(&other.failing_drive);
         self.spreads.add(&other.spreads);
         self.threads.add(&other.threads);
-        self.sights.iter_mut().zip(&other.sights).for_each(|(to, Seen { count, .. })| to.count += count);
+        self.sights
+            .iter_mut()
+            .zip(&other.sights)
+            .for_each(|(to, Seen { count, .. })| to.count = to.count.saturating_add(*count));
         self.coverage.add(&other.coverage);
         self.repeats.add(&other.repeats);
         other.findings.into_iter().for_each(|finding| self.find(finding));
@@ -37,23 +40,26 @@ impl Report {
 
     fn find(&mut self, finding: Finding) {
         match self.findings.iter_mut().find(|known| known.differs == finding.differs) {
-            Some(known) => known.times += finding.times,
+            Some(known) => known.times = known.times.saturating_add(finding.times),
             None => self.findings.push(finding),
         }
     }
 }
 
 fn sum<K: Clone + Ord>(to: &mut BTreeMap<K, u64>, from: &BTreeMap<K, u64>) {
-    from.iter().for_each(|(key, times)| *to.entry(key.clone()).or_default() += times);
+    from.iter().for_each(|(key, times)| {
+        let sum = to.entry(key.clone()).or_default();
+        *sum = sum.saturating_add(*times);
+    });
 }
 
 impl Counts {
     fn add(&mut self, other: &Self) {
-        self.scripts += other.scripts;
-        self.operations += other.operations;
-        self.refusals += other.refusals;
-        self.sectors_compared += other.sectors_compared;
-        self.divergences += other.divergences;
+        self.scripts = self.scripts.saturating_add(other.scripts);
+        self.operations = self.operations.saturating_add(other.operations);
+        self.refusals = self.refusals.saturating_add(other.refusals);
+        self.sectors_compared = self.sectors_compared.saturating_add(other.sectors_compared);
+        self.divergences = self.divergences.saturating_add(other.divergences);
     }
 }
 
@@ -65,17 +71,17 @@ impl OpsByLayer {
 
 impl PowerCuts {
     fn add(&mut self, other: &Self) {
-        self.scripts += other.scripts;
-        self.states += other.states;
-        self.busy += other.busy;
-        self.deep += other.deep;
+        self.scripts = self.scripts.saturating_add(other.scripts);
+        self.states = self.states.saturating_add(other.states);
+        self.busy = self.busy.saturating_add(other.busy);
+        self.deep = self.deep.saturating_add(other.deep);
         sum(&mut self.permitted, &other.permitted);
     }
 }
 
 impl FailingDrive {
     fn add(&mut self, other: &Self) {
-        self.scripts += other.scripts;
+        self.scripts = self.scripts.saturating_add(other.scripts);
         sum(&mut self.strikes, &other.strikes);
     }
 }
@@ -90,21 +96,21 @@ impl Spreads {
 
 impl Threads {
     fn add(&mut self, other: &Self) {
-        self.groups += other.groups;
-        self.overlapped += other.overlapped;
-        self.raced += other.raced;
-        self.switches += other.switches;
-        self.orders += other.orders;
+        self.groups = self.groups.saturating_add(other.groups);
+        self.overlapped = self.overlapped.saturating_add(other.overlapped);
+        self.raced = self.raced.saturating_add(other.raced);
+        self.switches = self.switches.saturating_add(other.switches);
+        self.orders = self.orders.saturating_add(other.orders);
     }
 }
 
 impl Kills {
     fn add(&mut self, other: Self) {
-        self.kills += other.kills;
-        self.midway += other.midway;
-        self.opening += other.opening;
-        self.states_permitted += other.states_permitted;
-        self.shortened += other.shortened;
+        self.kills = self.kills.saturating_add(other.kills);
+        self.midway = self.midway.saturating_add(other.midway);
+        self.opening = self.opening.saturating_add(other.opening);
+        self.states_permitted = self.states_permitted.saturating_add(other.states_permitted);
+        self.shortened = self.shortened.saturating_add(other.shortened);
         self.findings.extend(other.findings);
     }
 }
