@@ -169,7 +169,7 @@ impl Oracle {
             Target::Layer(index) => (self.sector_count(index), self.access(index) == Access::ReadWrite),
         };
         match () {
-            () if !writable && planted(Fault::OracleRefusesInAnotherOrder) => Some(refused(ErrorKind::ReadOnly)),
+            () if planted(Fault::OracleRefusesInAnotherOrder) && !writable => Some(refused(ErrorKind::ReadOnly)),
             () if !inside(sector, count, size) => Some(refused(ErrorKind::OutOfRange)),
             () if count == 0 => Some(Outcome::Done),
             () if !writable => Some(refused(ErrorKind::ReadOnly)),

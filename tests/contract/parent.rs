@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use disklayer_sqlite::error::ErrorKind;
-use disklayer_sqlite::layer::{Access, Existing, FileDisk, Identity, LayerIo, Mode, Options, SqliteDiskLayer};
+use disklayer_sqlite::layer::{
+    Access, Durability, Existing, FileDisk, Identity, LayerIo, Mode, Options, SqliteDiskLayer,
+};
 use disklayer_sqlite::stack::{DiskAccess, LayerConfiguration, LayeredDisk, ParentCheck};
 
-use super::media::{Home, disk_of, format, full_ram, plain, refused, show, stack, write};
+use super::media::{Home, disk_of, format, full_ram, plain, refused, show, stack, through, write};
+use super::spy::{self, Call};
 
 /// A child and its parent, in files, with `parent` full of nines; both closed.
 struct Family {
@@ -240,4 +243,14 @@ fn rule_14_identities_can_be_given() {
     write(&layer, 0, 1, 1);
     assert_eq!((identity(&layer).uuid.as_u128(), identity(&layer).generation), (100, 102));
     assert_eq!(layer.metadata().access, Access::ReadWrite);
+}
+
+#[test]
+fn rule_08_a_note_that_cannot_be_made_is_told_of_the_layer_that_would_keep_it() {
+    let family = Family::new();
+    let child = spy::failing_from(&family.child.shared(), 0, |call| call == Call::RecordParent);
+    let layers = vec![through(&full_ram(disk_of(4), 1)), through(&child), plain(&family.parent.shared())];
+    let disk = LayeredDisk::new(layers, DiskAccess::Writable).unwrap();
+    let error = refused(disk.write(0, &[7; 512], Durability::Flushed), ErrorKind::Io);
+    assert_eq!(error.layer(), Some(1), "{error}");
 }

@@ -16,6 +16,7 @@ pub(super) enum Call {
     Unmap(u64),
     Flush,
     Clear,
+    RecordParent,
 }
 
 pub(super) struct Spy<F> {
@@ -110,6 +111,7 @@ impl<F: Fn(Call) -> Result<()> + Send + Sync> LayerIo for Spy<F> {
     }
 
     fn record_parent(&self, parent: &Parent) -> Result<()> {
+        (self.before)(Call::RecordParent)?;
         self.inner.record_parent(parent)
     }
 
