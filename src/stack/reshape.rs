@@ -17,6 +17,37 @@ const CHUNK: u64 = 1 << 20;
 impl LayeredDisk {
     /// Puts a new layer on top; the disk below it stays as it is.
     ///
+    /// ```
+    /// use disklayer_sqlite::geometry::Geometry;
+    /// use disklayer_sqlite::layer::{
+    ///     Access, Durability, Existing, FormatOnAttachSqliteDiskLayer, IncompleteFormatParams, MemoryFile, Options,
+    ///     RamDiskLayer,
+    /// };
+    /// use disklayer_sqlite::stack::{DiskAccess, LayerConfiguration, LayeredDisk};
+    ///
+    /// let lowest = RamDiskLayer::new(Geometry::new(8, 512)?, Access::ReadWrite);
+    /// let disk = LayeredDisk::new(vec![LayerConfiguration::new(lowest)], DiskAccess::Writable)?;
+    /// let push = || {
+    ///     let (place, format) = (MemoryFile::default(), IncompleteFormatParams::default());
+    ///     let layer = FormatOnAttachSqliteDiskLayer::new(&place, format, Existing::Keep, Options::default());
+    ///     disk.push(LayerConfiguration::new(layer))
+    /// };
+    /// let first = || -> disklayer_sqlite::error::Result<u8> {
+    ///     let mut buf = [0; 512];
+    ///     disk.read(0, &mut buf)?;
+    ///     Ok(buf[0])
+    /// };
+    ///
+    /// push()?;
+    /// disk.write(0, &[1; 512], Durability::Flushed)?;
+    /// disk.commit()?; // the layer below has it now, and the top is empty
+    /// disk.write(0, &[2; 512], Durability::Flushed)?;
+    /// let top = disk.discard()?; // handed back, still open
+    /// assert_eq!(first()?, 1);
+    /// top.close()?;
+    /// # Ok::<(), disklayer_sqlite::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// `ReadOnly`; those of [`LayeredDisk::new`]. Nothing has changed then.
