@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use disklayer_sqlite::error::{Error, Result};
 use disklayer_sqlite::harness::target::Target;
-use disklayer_sqlite::harness::{Divergence, Summary, World, film, prove_watched};
+use disklayer_sqlite::harness::{Divergence, Sight, Summary, World, film, prove_watched};
+use disklayer_sqlite::oracle::Oracle;
 
 use super::artifacts::{self, Artifact};
 use super::place::Place;
@@ -138,6 +139,14 @@ impl Replayed {
                 self.operations += exercise.executed();
                 self.refused += exercise.refused;
                 self.sectors += sectors;
+                if exercise.seen(Sight::RefusedStack) > 0 {
+                    let outcome = Oracle::new(&saved.script.shape).1;
+                    let _ = writeln!(
+                        self.text,
+                        "\n{}: the stack is {outcome}, as it must be; nothing ran on it",
+                        saved.name
+                    );
+                }
             }
             Err(divergence) => {
                 trace.note_divergence(divergence);

@@ -44,6 +44,16 @@ fn the_trace_shows_each_step_and_what_it_touched() {
 }
 
 #[test]
+fn a_stack_that_is_refused_is_said_to_be() {
+    let place = Place::new();
+    place.write("mistyped.script", "disk 512\nlayer sqlite 8 diff\nwrite 0 1 stamp 1\nread 0 1\n");
+    let ran = place.run("replay mistyped.script");
+    ran.says_first(0, "PASS  1 script, 0 operations ");
+    let told = "mistyped.script: the stack is refused by layer 0 (nothing below), as it must be; nothing ran on it";
+    assert!(ran.out.contains(told), "{}", ran.out);
+}
+
+#[test]
 fn what_proptest_has_left_is_replayed() {
     let place = Place::new();
     let state = "(disk 512; layer sqlite 64, [write 0 1 stamp 1, read 0 1]";
