@@ -10,6 +10,8 @@ use tempfile::TempDir;
 
 /// Syncs only cost time here, so memory is better.
 const MEMORY: &str = "/dev/shm";
+/// The names of directories that are made here begin so.
+const PREFIX: &str = "disklayer-";
 
 #[derive(Args, Clone, Default)]
 pub(super) struct Place {
@@ -30,17 +32,34 @@ impl Place {
 
     /// A new directory in the same place, which goes with the value.
     pub(super) fn directory(&self) -> Result<TempDir> {
-        let new = |dir: &Path| tempfile::Builder::new().prefix("disklayer-").tempdir_in(dir);
+        let new = |dir: &Path| tempfile::Builder::new().prefix(PREFIX).tempdir_in(dir);
         self.somewhere(|dir| {
             new(dir).map_err(|e| Error::from_io(format!("making a directory in {}", dir.display()), e))
         })
     }
 
+    /// Whether `path` is a directory that [`Place::directory`] may have made here, in a process that was killed.
+    pub(super) fn may_have_made(&self, path: &Path) -> bool {
+        let named = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(PREFIX.as_bytes()));
+        let same = |dir: &Path| std::path::absolute(dir).is_ok_and(|dir| path.parent() == Some(dir.as_path()));
+        let (first, otherwise) = self.candidates();
+        named && (same(&first) || otherwise.is_some_and(|dir| same(&dir)))
+    }
+
     fn somewhere<T>(&self, make: impl Fn(&Path) -> Result<T>) -> Result<T> {
+        let (first, otherwise) = self.candidates();
+        match otherwise {
+            None => make(&first),
+            Some(otherwise) => make(&first).or_else(|_| make(&otherwise)),
+        }
+    }
+
+    /// Where to make something, and where if that cannot be done.
+    fn candidates(&self) -> (PathBuf, Option<PathBuf>) {
         match (&self.dir, std::env::var_os("TMPDIR")) {
-            (Some(dir), _) => make(dir),
-            (None, Some(dir)) if !dir.is_empty() => make(Path::new(&dir)),
-            (None, _) => make(Path::new(MEMORY)).or_else(|_| make(&std::env::temp_dir())),
+            (Some(dir), _) => (dir.clone(), None),
+            (None, Some(dir)) if !dir.is_empty() => (dir.into(), None),
+            (None, _) => (MEMORY.into(), Some(std::env::temp_dir())),
         }
     }
 

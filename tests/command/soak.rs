@@ -8,6 +8,8 @@ use serde_json::Value;
 
 use super::{Place, Ran};
 
+mod dir;
+
 const FAULT: &str = "--plant UnmapMissesLast";
 
 fn json(place: &Place, name: &str) -> Option<Value> {

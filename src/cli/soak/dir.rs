@@ -68,8 +68,11 @@ impl Dir {
 
     /// Where processes have their layers: gone with the value, or with the next start if that was killed.
     pub(super) fn workplace(&self, state: &mut State) -> Result<TempDir> {
-        state.workplace.iter().for_each(|left| drop(std::fs::remove_dir_all(left)));
-        let place = Place::default().directory()?;
+        let place = Place::default();
+        // The file may have been written by anybody, so only what is made here is removed because it says so.
+        let left = state.workplace.iter().filter(|left| place.may_have_made(left));
+        left.for_each(|left| drop(std::fs::remove_dir_all(left)));
+        let place = place.directory()?;
         state.workplace = Some(place.path().to_owned());
         self.save(state)?;
         Ok(place)
