@@ -23,11 +23,12 @@ pub(super) struct Dir {
 }
 
 impl Dir {
-    /// Makes the directory, if it is not there.
+    /// Makes the directory, if it is not there. What is in it stays as it is, for it may not be that of a soak.
     pub(super) fn take(path: &Path) -> Result<Self> {
         let failed = |e| Error::from_io(format!("making {}", path.display()), e);
-        std::fs::create_dir_all(path.join("findings")).map_err(failed)?;
-        let lock = File::create(path.join("lock")).map_err(failed)?;
+        std::fs::create_dir_all(path).map_err(failed)?;
+        let lock = File::options().read(true).write(true).create(true).truncate(false).open(path.join("lock"));
+        let lock = lock.map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
             Err(TryLockError::WouldBlock) => {
@@ -93,9 +94,10 @@ impl Dir {
         written.map_err(|e| Error::from_io(format!("writing {}", path.display()), e))
     }
 
-    /// What processes have found and written down.
+    /// What processes have found and written down, in a directory that is made if it is not there.
     pub(super) fn findings(&self) -> Result<Vec<Finding>> {
         let dir = self.path("findings");
+        std::fs::create_dir_all(&dir).map_err(|e| Error::from_io(format!("making {}", dir.display()), e))?;
         let saved = match scripts::load(std::slice::from_ref(&dir)) {
             Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
             saved => saved?,

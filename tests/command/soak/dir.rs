@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::super::{Place, Ran};
 
-/// So little that it ends at once.
-const SHORT: &str = "--for 60ms --slice 60ms --jobs 1 --no-fuzz";
+/// So little time that nothing is run.
+const SHORT: &str = "--for 40ms --jobs 1 --no-fuzz";
 
 /// A place with a soak in it.
 fn soaked() -> Place {
@@ -48,4 +48,15 @@ fn a_state_file_has_nothing_removed_but_a_workplace() {
     }
     let above = place.path("tmp/disklayer-left/..");
     assert!(gone_on(&above) || place.path("tmp/precious/file").exists(), "tmp is gone");
+}
+
+#[test]
+fn a_directory_that_is_not_a_soaks_stays_as_it_is() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("mine")).expect("a directory");
+    place.write("mine/lock", "precious");
+    place.write("mine/state.json", "{}");
+    place.run(&format!("soak --dir mine {SHORT}")).refuses(&["mine/state.json"]);
+    assert_eq!((place.read("mine/lock").as_str(), place.read("mine/state.json").as_str()), ("precious", "{}"));
+    assert!(!place.path("mine/findings").exists());
 }
