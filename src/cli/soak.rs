@@ -15,11 +15,12 @@ use clap::Args;
 use disklayer_sqlite::error::{Error, Result};
 
 use super::plant::Plant;
-use super::{Verdict, interrupt};
+use super::{Verdict, gate, interrupt};
 
 mod child;
 mod crash;
 mod curves;
+mod damage;
 mod dir;
 mod fuzz;
 mod junit;
@@ -39,6 +40,8 @@ use state::State;
 
 /// Less time than this is not worth a process.
 const LEAST: Duration = Duration::from_millis(50);
+/// More than anybody waits for, and little enough to be added to the time of day.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// Run every suite for hours, in processes of its own, and report what was found
 ///
@@ -46,7 +49,7 @@ const LEAST: Duration = Duration::from_millis(50);
 #[derive(Args)]
 pub(super) struct Soak {
     /// How long in all, such as 30m or 8h [default: 8h]
-    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long = "for", value_name = "TIME", value_parser = time)]
     time: Option<Duration>,
     /// How many processes at a time [default: one for each core]
     #[arg(long, value_name = "J", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -55,7 +58,7 @@ pub(super) struct Soak {
     #[arg(long, value_name = "DIR", default_value = "soak")]
     dir: PathBuf,
     /// What to draw the scripts from: a number, or `random` [default: 1]
-    #[arg(long, value_parser = super::gate::seed)]
+    #[arg(long, value_parser = gate::seed)]
     seed: Option<u64>,
     /// The workspace of the fuzz targets; without it, or without `cargo fuzz`, there are only the suites
     #[arg(long, value_name = "DIR", default_value = "fuzz")]
@@ -64,11 +67,16 @@ pub(super) struct Soak {
     #[arg(long, conflicts_with = "fuzz")]
     no_fuzz: bool,
     /// How long a slice is
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time)]
     slice: Duration,
     /// How long one script may take before its process is killed
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time)]
     hang: Duration,
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|e| e.to_string())?;
+    if time > LONGEST { Err("at most 100 years are expected".to_owned()) } else { Ok(time) }
 }
 
 impl Soak {
@@ -151,7 +159,7 @@ impl Board<'_> {
             }
             drop(alive);
             screen::show_until_all_are_gone(self, &watch);
-            let ends: Vec<_> = threads.into_iter().map(|thread| thread.join().map_err(super::gate::broken)).collect();
+            let ends: Vec<_> = threads.into_iter().map(|thread| thread.join().map_err(gate::broken)).collect();
             ends.into_iter().try_for_each(|end| end?)
         })
     }

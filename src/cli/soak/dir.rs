@@ -8,6 +8,7 @@ use std::time::Duration;
 use disklayer_sqlite::error::{Error, ErrorKind, Result};
 use tempfile::TempDir;
 
+use super::damage;
 use super::state::State;
 use crate::cli::gate::Finding;
 use crate::cli::place::Place;
@@ -50,13 +51,7 @@ impl Dir {
                 State::new(seed.unwrap_or(1), time.unwrap_or(NIGHT), jobs)
             }
             Err(error) => return Err(Error::from_io(format!("reading {}", path.display()), error)),
-            Ok(text) => match serde_json::from_str::<State>(&text) {
-                Ok(state) if state.version == State::VERSION => state,
-                _ => {
-                    let what = format!("{} is not from this version; use another --dir", path.display());
-                    return Err(Error::new(ErrorKind::Unsupported, what));
-                }
-            },
+            Ok(text) => parsed(&text).map_err(|e| e.in_context(path.display()))?,
         };
         if seed.is_some_and(|seed| seed != state.seed) {
             let what = format!("the soak in {} has seed {}", self.path.display(), state.seed);
@@ -103,5 +98,20 @@ impl Dir {
             saved => saved?,
         };
         Ok(saved.iter().filter_map(Finding::saved).collect())
+    }
+}
+
+fn parsed(text: &str) -> Result<State> {
+    const REMEDY: &str = "remove it, or use another --dir";
+    let damaged = |what: &str| format!("the state of the soak is damaged or from another version{what}; {REMEDY}");
+    let state: State =
+        serde_json::from_str(text).map_err(|e| Error::new(ErrorKind::Corrupt, damaged("")).because(e))?;
+    if state.version != State::VERSION {
+        let what = format!("the soak is from version {} of the state, not {}; {REMEDY}", state.version, State::VERSION);
+        return Err(Error::new(ErrorKind::Unsupported, what));
+    }
+    match damage::of(&state) {
+        Some(what) => Err(Error::new(ErrorKind::Corrupt, damaged(&format!(" ({what})")))),
+        None => Ok(state),
     }
 }

@@ -117,7 +117,7 @@ impl Lane {
 
     /// Has so many features, after so many seconds more.
     fn know(&mut self, features: u64, seconds: f64) {
-        let new = (features - self.features) as f64 / features.max(1) as f64 / seconds;
+        let new = features.saturating_sub(self.features) as f64 / features.max(1) as f64 / seconds;
         self.fresh = (self.fresh + new) / 2.0;
         self.features = features;
     }

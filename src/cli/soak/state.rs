@@ -74,11 +74,11 @@ impl State {
     }
 
     pub(super) fn wanted(&self) -> Duration {
-        Duration::from_secs_f64(self.wanted_seconds.max(0.0))
+        Duration::try_from_secs_f64(self.wanted_seconds).unwrap_or_default()
     }
 
     pub(super) fn spent(&self) -> Duration {
-        Duration::from_secs_f64(self.spent_seconds.max(0.0))
+        Duration::try_from_secs_f64(self.spent_seconds).unwrap_or_default()
     }
 
     pub(super) fn executions(&self) -> u64 {

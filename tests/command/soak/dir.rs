@@ -60,3 +60,49 @@ fn a_directory_that_is_not_a_soaks_stays_as_it_is() {
     assert_eq!((place.read("mine/lock").as_str(), place.read("mine/state.json").as_str()), ("precious", "{}"));
     assert!(!place.path("mine/findings").exists());
 }
+
+#[test]
+fn a_damaged_state_is_told_when_it_is_read() {
+    let damage = [
+        ("/wanted_seconds", json!(1e300), "wanted_seconds is 1e300"),
+        ("/wanted_seconds", json!(-1.0), "wanted_seconds is -1e0"),
+        ("/spent_seconds", json!(1e300), "spent_seconds is 1e300"),
+        ("/spent_seconds", json!("long"), "invalid type"),
+        ("/starts", json!(u64::MAX), "starts is 18446744073709551615"),
+        ("/lanes", json!([]), "no lane of the suite `layers`"),
+        ("/lanes/0/suite", json!("no such suite"), "lane `layers`: there is no suite `no such suite`"),
+        ("/lanes/0/fuzz", json!("script"), "lane `layers`: fuzz is `script`"),
+        ("/lanes/0/features", json!(1_u64 << 63), "lane `layers`: features is "),
+        ("/lanes/0/next", json!(u64::MAX), "next is "),
+        ("/lanes/0/executions", json!(u64::MAX), "executions is "),
+        ("/lanes/0/credit", json!(-1e300), "credit is "),
+        ("/curve", json!([{"at": 1e300, "executions": 0, "features": 0, "findings": 0}]), "at is 1e300"),
+    ];
+    let place = soaked();
+    let sound = place.read("soak/state.json");
+    for (path, value, told) in damage {
+        place.write("soak/state.json", &sound);
+        change(&place, path, value);
+        place.run(&format!("soak {SHORT}")).refuses(&[
+            "soak/state.json",
+            " is damaged",
+            told,
+            "remove it, or use another --dir",
+        ]);
+    }
+    place.write("soak/state.json", &sound);
+    change(&place, "/version", json!(2));
+    place.run(&format!("soak {SHORT}")).refuses(&["soak/state.json", "version 2", "remove it, or use another --dir"]);
+    place.write("soak/state.json", &sound);
+    place.run(&format!("soak {SHORT}")).says_first(1, "FAIL  too little was exercised: ");
+}
+
+#[test]
+fn a_time_that_nobody_waits_for_is_refused() {
+    let place = Place::new();
+    for option in ["--slice", "--hang"] {
+        place.run(&format!("soak --for 40ms {option} 18446744073709551615s")).refuses(&[option]);
+    }
+    place.run("soak --for 18446744073709551615s").refuses(&["--for", "at most 100 years"]);
+    assert!(!place.path("soak").exists());
+}
