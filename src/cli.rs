@@ -15,6 +15,7 @@ mod check;
 mod gate;
 mod hostile;
 mod import;
+mod inputs;
 mod interrupt;
 mod live;
 mod minimize;

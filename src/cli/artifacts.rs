@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use disklayer_sqlite::error::{Error, Result};
 use disklayer_sqlite::harness::target::{Input, Playground, Target};
 
-use super::quietly;
 use super::scripts::Saved;
+use super::{inputs, quietly};
 
 /// An input of a fuzz target.
 pub(super) struct Artifact {
@@ -60,7 +60,7 @@ fn files(dir: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn read(path: &Path, target: Target) -> Result<Artifact> {
-    let bytes = std::fs::read(path).map_err(|e| Error::from_io(format!("reading {}", path.display()), e))?;
+    let bytes = inputs::bytes(path)?;
     Ok(Artifact { name: path.display().to_string(), target, input: target.decode(&bytes) })
 }
 

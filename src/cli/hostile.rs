@@ -3,7 +3,7 @@
 //! The same seed makes the same files. What is found is shrunk and written down at once; the run stops when it has met
 //! [`findings::MOST`] kinds of wrong.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use disklayer_sqlite::harness::hostile::{Case, Outcome, Tally, Yard};
 
 use super::plant::Plant;
 use super::table::{counted, name_and_numbers, rounded};
-use super::{Verdict, gate, interrupt, quietly};
+use super::{Verdict, gate, inputs, interrupt, quietly};
 
 mod findings;
 pub(super) mod progress;
@@ -111,8 +111,8 @@ fn judge(yard: &mut Yard, seed: u64, number: u64, findings: &Findings, tally: &m
     }
 }
 
-fn replay(path: &PathBuf) -> Result<Verdict> {
-    let text = std::fs::read_to_string(path).map_err(|e| Error::from_io(format!("reading {}", path.display()), e))?;
+fn replay(path: &Path) -> Result<Verdict> {
+    let text = inputs::text(path, "a case")?;
     let case: Case = text.parse().map_err(|e: Error| e.in_context(path.display()))?;
     let mut yard = Yard::new()?;
     let start = Instant::now();

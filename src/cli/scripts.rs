@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use disklayer_sqlite::error::{Error, ErrorKind, Result};
 use disklayer_sqlite::script::{LayerKind, Script};
 
+use super::inputs;
+
 /// The line of a story that says what differs begins so.
 pub(super) const DIFFERS: &str = "what differs: ";
 
@@ -74,7 +76,7 @@ fn files(dir: &Path) -> Result<Vec<PathBuf>> {
 
 fn read(path: &Path) -> Result<Vec<Saved>> {
     let name = path.display();
-    let text = std::fs::read_to_string(path).map_err(|e| Error::from_io(format!("reading {name}"), e))?;
+    let text = inputs::text(path, "a script")?;
     let regressions: Vec<_> = (1..).zip(text.lines()).filter_map(|(n, line)| Some((n, regression(line)?))).collect();
     if regressions.is_empty() {
         let story = text.lines().map_while(|line| line.strip_prefix('#')).map(|line| line.trim().to_owned()).collect();

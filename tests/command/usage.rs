@@ -34,6 +34,44 @@ fn wrong_paths_are_refused_before_anything_runs() {
     place.run("gate --junit missing/junit.xml").refuses(&["missing/junit.xml"]);
 }
 
+/// Nobody writes to the pipe, so whoever opens it waits.
+#[cfg(unix)]
+#[test]
+fn what_is_no_regular_file_is_refused_and_not_waited_for() {
+    let place = Place::new();
+    let made = std::process::Command::new("mkfifo").arg(place.path("pipe")).status();
+    assert!(made.expect("mkfifo").success());
+    std::fs::create_dir(place.path("directory")).expect("a directory");
+    let lines = [
+        "replay pipe",
+        "replay pipe --target script",
+        "minimize pipe",
+        "merge pipe",
+        "hostile --case pipe",
+        "hostile --case directory",
+    ];
+    for line in lines {
+        let mut command = place.command(line);
+        let (ended, end) = std::sync::mpsc::channel();
+        let runner = std::thread::spawn(move || ended.send(super::Ran::from(command.output().expect("the command"))));
+        let Ok(ran) = end.recv_timeout(std::time::Duration::from_secs(20)) else {
+            std::fs::write(place.path("pipe"), "an end").expect("a pipe that is waited at");
+            let _ = runner.join();
+            panic!("{line} waits");
+        };
+        ran.refuses(&["is not a regular file"]);
+    }
+}
+
+#[test]
+fn what_is_not_text_is_named() {
+    let place = Place::new();
+    place.write("noise.script", [0xff; 100]);
+    place.run("replay noise.script").refuses(&["noise.script is not text, as a script is"]);
+    place.run("hostile --case noise.script").refuses(&["noise.script is not text, as a case is"]);
+    place.run("merge noise.script").refuses(&["noise.script is not text, as a report is"]);
+}
+
 /// For the superuser everything can be read, so the command runs as somebody else then.
 #[cfg(unix)]
 #[test]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use disklayer_sqlite::error::{Error, ErrorKind, Result};
 
-use super::super::Verdict;
+use super::super::{Verdict, inputs};
 use super::plan::Shard;
 use super::report::Report;
 use super::{Output, apart, tell};
@@ -41,7 +41,7 @@ type Part<'a> = (&'a Path, Report);
 
 fn read(path: &Path) -> Result<Part<'_>> {
     let name = path.display();
-    let text = std::fs::read_to_string(path).map_err(|e| Error::from_io(format!("reading {name}"), e))?;
+    let text = inputs::text(path, "a report")?;
     let what = format!("{name} is not a report that this version of `disklayer gate --json` has written");
     let report: Report =
         serde_json::from_str(&text).map_err(|e| Error::new(ErrorKind::Syntax, what.clone()).because(e))?;
