@@ -3,6 +3,7 @@
 //! The exit code is that of `fsck`: 0 whole, 1 damaged and all of it salvaged, 4 damaged, 8 the file could not be looked
 //! at, 16 bad usage.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -38,7 +39,8 @@ pub(super) struct Check {
 struct Report<'a> {
     /// `whole`, `damaged` or `salvaged`.
     verdict: &'static str,
-    file: &'a Path,
+    /// JSON is text, so what is not text in a path is replaced here.
+    file: Cow<'a, str>,
     /// Why it cannot be opened, if it cannot.
     refusal: Option<String>,
     sector_count: Option<u64>,
@@ -57,7 +59,7 @@ struct Report<'a> {
 /// What was salvaged.
 #[derive(Serialize)]
 struct Saved<'a> {
-    file: &'a Path,
+    file: Cow<'a, str>,
     sectors: u64,
     /// Where sectors could not be read: first sector and number.
     lost: Vec<(u64, u64)>,
@@ -103,7 +105,7 @@ impl Check {
 impl<'a> Report<'a> {
     fn new(file: &'a Path, checkup: &'a Checkup, salvaged: Option<&Salvaged>, out: Option<&'a Path>) -> Self {
         let saved = out.zip(salvaged).map(|(file, salvaged)| Saved {
-            file,
+            file: file.to_string_lossy(),
             sectors: salvaged.sectors,
             lost: counts(&salvaged.lost),
         });
@@ -113,7 +115,7 @@ impl<'a> Report<'a> {
                 (false, Some(saved)) if saved.lost.is_empty() => "salvaged",
                 (false, _) => "damaged",
             },
-            file,
+            file: file.to_string_lossy(),
             refusal: checkup.refusal.as_ref().map(ToString::to_string),
             sector_count: checkup.geometry.map(|geometry| geometry.sector_count()),
             sector_size: checkup.geometry.map(|geometry| geometry.sector_size()),
@@ -138,7 +140,7 @@ impl<'a> Report<'a> {
             }
             _ => "its size cannot be read".to_owned(),
         };
-        let mut text = format!("{}  {}: {size}\n", self.verdict.to_uppercase(), self.file.display());
+        let mut text = format!("{}  {}: {size}\n", self.verdict.to_uppercase(), self.file);
         let mut line = |what: String| text += &format!("  {what}\n");
         self.refusal.iter().for_each(|refusal| line(format!("open refuses it: {refusal}")));
         if !self.damaged.is_empty() {
@@ -146,7 +148,7 @@ impl<'a> Report<'a> {
         }
         self.misfits.iter().for_each(|misfit| line(format!("SQLite: {misfit}")));
         if let Some(saved) = &self.salvaged {
-            line(format!("{} written to {}", counted(saved.sectors, "sector"), saved.file.display()));
+            line(format!("{} written to {}", counted(saved.sectors, "sector"), saved.file));
             if !saved.lost.is_empty() {
                 line(format!("not salvaged: {}", ranges(&saved.lost)));
             }

@@ -218,3 +218,20 @@ fn what_is_no_layer_is_damaged_and_nothing_is_salvaged() {
     ran.says_first(4, "DAMAGED  letter: its size cannot be read\n  open refuses it: ");
     assert!(!place.path("b.dbhd").exists());
 }
+
+/// A file system that takes only text has no such name.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_name_that_is_not_text_is_reported_in_json_too() {
+    use std::os::unix::ffi::OsStrExt;
+    let place = Place::new();
+    let name = std::ffi::OsStr::from_bytes(b"a\xff.dbhd");
+    let path = layer(&place, Format::One);
+    harm(&path, "CREATE TABLE extra(x)");
+    std::fs::rename(path, place.path(".").join(name)).expect("another name");
+    let ran: super::Ran =
+        place.command("check --json --salvage b.dbhd").arg(name).output().expect("the command").into();
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    let report: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!(report["file"].as_str(), Some("a\u{fffd}.dbhd"));
+}
