@@ -7,7 +7,7 @@
 //! Half of the time is shared equally by all lanes. The other half goes to those that still find something new: each gets
 //! of it what its features have grown by lately, in parts of what it knew, beside what those of the others have.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -38,6 +38,8 @@ use lane::Lane;
 use report::Report;
 use state::State;
 
+/// Where the fuzz targets are, if nothing is said.
+const FUZZ: &str = "fuzz";
 /// Less time than this is not worth a process.
 const LEAST: Duration = Duration::from_millis(50);
 /// More than anybody waits for, and little enough to be added to the time of day.
@@ -60,9 +62,9 @@ pub(super) struct Soak {
     /// What to draw the scripts from: a number, or `random` [default: 1]
     #[arg(long, value_parser = gate::seed)]
     seed: Option<u64>,
-    /// The workspace of the fuzz targets; without it, or without `cargo fuzz`, there are only the suites
-    #[arg(long, value_name = "DIR", default_value = "fuzz")]
-    fuzz: PathBuf,
+    /// The workspace of the fuzz targets, built with `cargo fuzz` [default: fuzz, or only the suites without that]
+    #[arg(long, value_name = "DIR")]
+    fuzz: Option<PathBuf>,
     /// Leave the fuzz targets alone
     #[arg(long, conflicts_with = "fuzz")]
     no_fuzz: bool,
@@ -83,10 +85,11 @@ impl Soak {
     pub(super) fn execute(self, plant: Plant) -> Result<Verdict> {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let jobs = self.jobs.map_or_else(cores, usize::from);
+        let workspace = self.workspace()?;
         let dir = Dir::take(&self.dir)?;
         let mut state = dir.state(self.time, self.seed, jobs)?;
         state.remember(dir.findings()?);
-        let fuzzers = if self.no_fuzz { Fuzzers::none() } else { Fuzzers::build(&self.fuzz)? };
+        let fuzzers = workspace.map_or(Ok(Fuzzers::none()), Fuzzers::build)?;
         state.fit(&fuzzers);
         let work = dir.workplace(&mut state)?;
         let board = Board {
@@ -99,7 +102,7 @@ impl Soak {
             work: work.path().to_owned(),
             dir: &dir,
             fuzzers,
-            seeds: self.fuzz.join("seeds"),
+            seeds: workspace.unwrap_or(Path::new(FUZZ)).join("seeds"),
             shared: Mutex::new(Shared { busy: vec![false; state.lanes.len()], state }),
         };
         let ran = board.run(jobs);
@@ -115,6 +118,15 @@ impl Soak {
         dir.write("report.html", &page::page(&report))?;
         super::print(&text::text(&report))?;
         Ok(report.verdict())
+    }
+
+    /// Where the fuzz targets are built, if they are; what was asked for by name is not left out in silence.
+    fn workspace(&self) -> Result<Option<&Path>> {
+        match &self.fuzz {
+            _ if self.no_fuzz => Ok(None),
+            Some(dir) => Fuzzers::can_be_built(dir).map(|()| Some(dir.as_path())),
+            None => Ok(Some(Path::new(FUZZ)).filter(|dir| Fuzzers::can_be_built(dir).is_ok())),
+        }
     }
 }
 

@@ -28,12 +28,19 @@ impl Fuzzers {
         Self(Vec::new())
     }
 
-    /// Those of the workspace in `dir`, built anew; none if there is no such workspace, or no `cargo fuzz`.
-    pub(super) fn build(dir: &Path) -> Result<Self> {
+    /// That there is a workspace in `dir`, and `cargo fuzz`.
+    pub(super) fn can_be_built(dir: &Path) -> Result<()> {
         let there = || Command::new("cargo").args(["fuzz", "--version"]).output().is_ok_and(|ran| ran.status.success());
-        if !dir.join("Cargo.toml").is_file() || !there() {
-            return Ok(Self::none());
-        }
+        let what = match dir.join("Cargo.toml").is_file() {
+            false => format!("{} is no workspace of fuzz targets, for it has no Cargo.toml", dir.display()),
+            true if !there() => "the fuzz targets are built with `cargo fuzz`, which does not run".to_owned(),
+            true => return Ok(()),
+        };
+        Err(Error::new(ErrorKind::NotFound, format!("{what}; --no-fuzz leaves them alone")))
+    }
+
+    /// Those of the workspace in `dir`, built anew.
+    pub(super) fn build(dir: &Path) -> Result<Self> {
         note("building the fuzz targets");
         let mut build = Command::new("cargo");
         build.args(["fuzz", "build", "--sanitizer", "none", "--release", "--fuzz-dir"]).arg(dir);

@@ -106,3 +106,14 @@ fn a_time_that_nobody_waits_for_is_refused() {
     place.run("soak --for 18446744073709551615s").refuses(&["--for", "at most 100 years"]);
     assert!(!place.path("soak").exists());
 }
+
+#[test]
+fn fuzz_targets_that_are_asked_for_are_not_left_out_in_silence() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("empty")).expect("a directory");
+    for dir in ["nowhere", "empty"] {
+        place.run(&format!("soak --for 40ms --jobs 1 --fuzz {dir}")).refuses(&[dir, "no workspace of fuzz targets"]);
+    }
+    assert!(!place.path("soak").exists());
+    place.run("soak --for 40ms --jobs 1").says_first(1, "FAIL  too little was exercised: ");
+}
