@@ -22,7 +22,7 @@ const FAILED: u8 = 8;
 ///
 /// Every page is looked at and every sector read. Exit codes are those of fsck: 0 the file is whole, 1 it is damaged and
 /// all of its sectors were salvaged, 4 it is damaged (or not a layer) and something is left so, 8 the file could not be
-/// looked at (in use, not there, no access), 16 bad usage.
+/// looked at (in use, not there, no file, no access), 16 bad usage.
 #[derive(Args)]
 pub(super) struct Check {
     file: PathBuf,
@@ -74,6 +74,11 @@ impl Check {
     }
 
     fn look(&self) -> Result<Verdict> {
+        // What is no file is no damaged one, and nobody has to be alarmed.
+        if std::fs::metadata(&self.file).is_ok_and(|info| !info.is_file()) {
+            let what = format!("{} is not a file, and a disk layer is one", self.file.display());
+            return Err(Error::new(ErrorKind::NotADisk, what));
+        }
         let options = Options::default();
         let checkup = check(&self.file, &options)?;
         let salvaged = match &self.salvage {

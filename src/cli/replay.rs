@@ -84,11 +84,15 @@ impl Replay {
 
     /// That nothing which is read, or written already, is written over.
     fn spare_inputs(&self) -> Result<()> {
+        let outputs: Vec<&PathBuf> = self.html.iter().chain(&self.emit_test).collect();
+        if outputs.is_empty() {
+            return Ok(());
+        }
         let mut taken: Vec<PathBuf> = self.place.base.iter().cloned().collect();
         for path in &self.files {
             taken.extend(scripts::within(path)?);
         }
-        for output in self.html.iter().chain(&self.emit_test) {
+        for output in outputs {
             outputs::refuse_same(output, &taken.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
             taken.push(output.clone());
         }

@@ -205,6 +205,8 @@ fn what_cannot_be_looked_at_is_an_operational_error() {
     harm(&path, "CREATE TABLE extra(x)");
     place.write("b.dbhd", "precious");
     assert_eq!((place.run("check a.dbhd --salvage b.dbhd").code, place.read("b.dbhd").as_str()), (Some(8), "precious"));
+    let directory = place.run("check .");
+    assert!(directory.code == Some(8) && directory.err.contains(". is not a file"), "{}", directory.err);
     assert_eq!(place.run("check").code, Some(16));
     assert_eq!(place.run("check a.dbhd --wrong").code, Some(16));
     assert_eq!(place.run("check --help").code, Some(0));
