@@ -107,6 +107,15 @@ fn a_wrong_line_is_named_with_what_was_expected() {
 }
 
 #[test]
+fn a_script_is_read_whatever_its_editor_ends_lines_with_and_begins_a_file_with() {
+    let text = "disk 512\nlayer ram 4\nwrite 0 1 zeros\n";
+    let script: Script = text.parse().unwrap();
+    for text in [format!("\u{feff}{text}"), text.replace('\n', "\r\n"), text.replace(' ', "\t")] {
+        assert_eq!(text.parse::<Script>().unwrap(), script, "{text:?}");
+    }
+}
+
+#[test]
 fn deleting_any_line_leaves_a_script_that_passes() {
     let mut world = World::new(None).unwrap();
     for case in 0..20 {

@@ -134,6 +134,8 @@ impl FromStr for Script {
     fn from_str(text: &str) -> Result<Self> {
         let mut shape: Option<Shape> = None;
         let mut lines = Vec::new();
+        // Some editors begin a file with a mark that nobody sees.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (number, line) in (1..).zip(text.lines()) {
             for part in line.split('#').next().unwrap_or_default().split(';') {
                 let (part, strike) = part.split_once('!').map_or((part, None), |(part, strike)| (part, Some(strike)));

@@ -135,7 +135,11 @@ pub(super) fn in_place_of(
 
 /// Who may use the old file may use the new one, before anything is in it.
 fn give_to_the_same(old: &Path, draft: &Draft<'_>, files: &dyn FileSystem) -> Result<()> {
-    files.copy_permissions(old, draft.path()).map_err(|e| Error::from_io("making the new file", e))
+    match files.copy_permissions(old, draft.path()) {
+        // Somebody has taken it away, and there is nobody to be given to.
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        given => given.map_err(|e| Error::from_io("making the new file", e)),
+    }
 }
 
 enum Occupied {
