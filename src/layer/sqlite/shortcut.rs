@@ -135,10 +135,7 @@ impl Shortcut {
             1 => {
                 self.place(&state, file, clusters.start).map(|found| self.read_from(file, &[found], range, buf, marker))
             }
-            _ => {
-                let found: Option<Vec<_>> = clusters.map(|cluster| self.place(&state, file, cluster)).collect();
-                found.map(|found| self.read_from(file, &found, range, buf, marker))
-            }
+            _ => self.places(&state, file, clusters).map(|found| self.read_from(file, &found, range, buf, marker)),
         };
         if found == Some(true) { Ask::Nobody } else { Ask::Anybody }
     }
@@ -146,11 +143,26 @@ impl Shortcut {
     /// Where a cluster lies, if that is known or can be found out.
     fn place(&self, state: &State, file: &Anchor, cluster: u64) -> Option<Place> {
         let known = self.known().get(&cluster).copied();
-        known.or_else(|| {
-            let found = state.is_settled.then(|| self.trees.find(file, &self.shape, cluster)).flatten()?;
-            self.learn(cluster, found);
-            Some(found)
-        })
+        known.or_else(|| self.find(state, file, cluster))
+    }
+
+    /// The same of several, one after the other.
+    fn places(&self, state: &State, file: &Anchor, clusters: Range<u64>) -> Option<Vec<Place>> {
+        let mut found = Vec::with_capacity((clusters.end - clusters.start) as usize);
+        {
+            let known = self.known();
+            found.extend(clusters.clone().map_while(|cluster| known.get(&cluster).copied()));
+        }
+        for cluster in clusters.skip(found.len()) {
+            found.push(self.find(state, file, cluster)?);
+        }
+        Some(found)
+    }
+
+    fn find(&self, state: &State, file: &Anchor, cluster: u64) -> Option<Place> {
+        let found = state.is_settled.then(|| self.trees.find(file, &self.shape, cluster)).flatten()?;
+        self.learn(cluster, found);
+        Some(found)
     }
 
     /// Reads what lies in these places, those of the clusters of `range`; false if it cannot be read, and nothing is marked.

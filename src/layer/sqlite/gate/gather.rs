@@ -2,11 +2,6 @@
 
 use std::ops::Range;
 
-/// What is handed down ends at multiples of this. A file system that keeps a file in memory in pieces longer than a page
-/// makes them as long as the writes are, and as they lie: a file that was written so on ext4 (Linux 6.18) takes a
-/// twentieth less time to write, and to read, than one that was written in 124 KiB that begin anywhere.
-const EVEN: u64 = 64 << 10;
-
 /// Bytes that were written and not yet handed down: always one piece.
 #[derive(Debug)]
 pub(super) struct Gather {
@@ -48,8 +43,7 @@ impl Gather {
             self.bytes[at..at + data.len()].copy_from_slice(data);
             return Ok(());
         }
-        let follows = offset == self.range().end && self.bytes.len() + data.len() <= self.most();
-        if !follows || offset.is_multiple_of(EVEN) && self.together == 0 {
+        if offset != self.range().end || self.bytes.len() + data.len() > self.most() {
             self.hand_down(&mut down)?;
         }
         if data.len() > self.most() {
@@ -167,23 +161,6 @@ mod tests {
         assert_eq!((file.writes, file.bytes.len()), (1, 100));
         gather.hand_down(|d, at| file.write(d, at)).unwrap();
         assert_eq!(file.bytes, (0..=10).flat_map(|number| [number; 10]).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn what_is_handed_down_ends_at_even_places_unless_it_is_kept_together() {
-        for (together, ends) in [(0, vec![EVEN, 2 * EVEN, 2 * EVEN + 4096]), (EVEN * 2, vec![2 * EVEN + 4096])] {
-            let (mut handed_down, mut gather) = (Vec::new(), Gather::new(124 << 10));
-            let mut down = |data: &[u8], at: u64| -> Result<(), ()> {
-                handed_down.push(at + data.len() as u64);
-                Ok(())
-            };
-            gather.keep_together(together as usize, &mut down).unwrap();
-            for page in 3..33 {
-                gather.write(&[7; 4096], page * 4096, &mut down).unwrap();
-            }
-            gather.hand_down(&mut down).unwrap();
-            assert_eq!(handed_down, ends, "{together} bytes together");
-        }
     }
 
     #[test]
