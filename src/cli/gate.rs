@@ -102,7 +102,7 @@ impl Gate {
         let base = self.place.base_sectors()?;
         let worlds = self.worlds()?;
         // What cannot be written in the end is better known at the start, and so is what would be written over.
-        apart([&self.junit, &self.json], self.place.base.as_deref())?;
+        outputs::apart(self.junit.iter().chain(&self.json), self.place.base.as_deref())?;
         if self.failures.exists() && !self.failures.is_dir() {
             let what = format!("--failures {} is not a directory", self.failures.display());
             return Err(Error::new(ErrorKind::AlreadyExists, what));
@@ -143,16 +143,6 @@ impl Gate {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         (0..self.jobs.map_or_else(cores, usize::from)).map(|_| self.place.world()).collect()
     }
-}
-
-/// That no report is written over what is read, or over the other one.
-fn apart<'a>(reports: [&'a Option<PathBuf>; 2], read: impl IntoIterator<Item = &'a Path>) -> Result<()> {
-    let mut others: Vec<_> = read.into_iter().collect();
-    reports.into_iter().flatten().try_for_each(|report| {
-        outputs::refuse_same(report, &others)?;
-        others.push(report);
-        Ok(())
-    })
 }
 
 /// Writes a report in every form that was asked for.

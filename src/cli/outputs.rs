@@ -26,6 +26,19 @@ pub(super) fn refuse_same(output: &Path, others: &[&Path]) -> Result<()> {
     }
 }
 
+/// Refuses outputs that would be written over what is read, or over one another, as [`refuse_same`] does.
+pub(super) fn apart<'a>(
+    outputs: impl IntoIterator<Item = &'a PathBuf>,
+    read: impl IntoIterator<Item = &'a Path>,
+) -> Result<()> {
+    let mut taken: Vec<_> = read.into_iter().collect();
+    outputs.into_iter().try_for_each(|output| {
+        refuse_same(output, &taken)?;
+        taken.push(output);
+        Ok(())
+    })
+}
+
 /// Where a file is, or would be made; nothing if no file can be there.
 fn real(path: &Path) -> Option<PathBuf> {
     let made = || {

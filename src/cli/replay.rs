@@ -92,11 +92,7 @@ impl Replay {
         for path in &self.files {
             taken.extend(scripts::within(path)?);
         }
-        for output in outputs {
-            outputs::refuse_same(output, &taken.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
-            taken.push(output.clone());
-        }
-        Ok(())
+        outputs::apart(outputs, taken.iter().map(PathBuf::as_path))
     }
 }
 

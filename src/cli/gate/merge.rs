@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use disklayer_sqlite::error::{Error, ErrorKind, Result};
 
-use super::super::{Verdict, inputs};
+use super::super::{Verdict, inputs, outputs};
 use super::plan::Shard;
 use super::report::Report;
-use super::{Output, apart, tell};
+use super::{Output, tell};
 
 /// Join the JSON reports of the shards of one gate
 #[derive(Args)]
@@ -28,7 +28,7 @@ pub(in super::super) struct Merge {
 
 impl Merge {
     pub(in super::super) fn execute(self) -> Result<Verdict> {
-        apart([&self.junit, &self.json], self.reports.iter().map(PathBuf::as_path))?;
+        outputs::apart(self.junit.iter().chain(&self.json), self.reports.iter().map(PathBuf::as_path))?;
         let parts = self.reports.iter().map(|path| read(path)).collect::<Result<Vec<_>>>()?;
         let junit = self.junit.as_deref().map(Output::create).transpose()?;
         let json = self.json.as_deref().map(Output::create).transpose()?;
