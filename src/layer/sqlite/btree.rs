@@ -7,6 +7,7 @@
 
 use std::mem;
 
+use super::record::locked_page;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layer::RawFile;
 
@@ -20,8 +21,6 @@ use map::{Entry, Map};
 const RUN: usize = 256 << 10;
 /// The most pages of a database.
 const MOST_PAGES: u32 = 0xffff_fffe;
-/// The page with this byte is never used: SQLite locks it.
-const LOCKED_BYTE: u64 = 0x4000_0000;
 /// The head of a page that leads to others, and the most that one of its cells takes.
 const INNER_HEAD: usize = 12;
 const INNER_CELL: usize = 15;
@@ -57,7 +56,7 @@ impl<'a> Table<'a> {
             first: pages + 1,
             buf: Vec::new(),
             used: 0,
-            map: Map::new(page_size, pages, Self::locked(page_size)),
+            map: Map::new(page_size, pages, locked_page(page_size)),
             leaf: Leaf::new(page_size, root),
             levels: Vec::new(),
         };
@@ -214,7 +213,7 @@ impl<'a> Table<'a> {
             if self.buf.len() < self.used {
                 self.buf.resize(self.used.max(RUN), 0);
             }
-            if page == Self::locked(self.page_size) {
+            if page == locked_page(self.page_size) {
                 self.place(page).fill(0);
             } else if self.map.is_map(page) {
                 self.put_map()?;
@@ -271,22 +270,8 @@ impl<'a> Table<'a> {
     fn offset(&self, page: u32) -> u64 {
         u64::from(page - 1) * self.page_size as u64
     }
-
-    fn locked(page_size: usize) -> u32 {
-        (LOCKED_BYTE / page_size as u64) as u32 + 1
-    }
 }
 
 fn failed(error: std::io::Error) -> Error {
     Error::from_io("writing the new file", error)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_page_that_is_never_used_is_the_one_with_the_bytes_that_are_locked() {
-        assert_eq!([512, 4096, 65536].map(Table::locked), [2_097_153, 262_145, 16_385]);
-    }
 }

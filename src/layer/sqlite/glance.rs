@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::format::Format;
 use super::gate::{Anchor, LONGEST};
 use super::header::Header;
-use super::record::{DEEPEST, INTERIOR, LEAF, Value, local_len, row_len, values, varint};
+use super::record::{DEEPEST, INTERIOR, LEAF, Value, local_len, page_offset, row_len, values, varint};
 use super::schema::Tables;
 
 /// The least that a cell takes, in a leaf and in a page that leads to others.
@@ -130,7 +130,7 @@ impl Glance {
 
     fn read(&self, page: u32) -> Option<Vec<u8>> {
         let mut bytes = vec![0; self.page_size];
-        let offset = u64::from(page.checked_sub(1)?) * self.page_size as u64;
+        let offset = page_offset(page, self.page_size)?;
         (page <= self.pages && self.file.read(&mut bytes, offset)).then_some(bytes)
     }
 }

@@ -8,6 +8,20 @@ pub(super) const DEEPEST: u32 = 20;
 pub(super) const INTERIOR: u8 = 5;
 pub(super) const LEAF: u8 = 13;
 
+/// The byte of a file that is locked.
+const LOCKED_BYTE: u64 = 1 << 30;
+
+/// The page that nothing is on, because SQLite locks bytes of it ("The Lock-Byte Page").
+pub(super) fn locked_page(page_size: usize) -> u32 {
+    (LOCKED_BYTE / page_size as u64) as u32 + 1
+}
+
+/// Where a page begins in its file; none if nothing can be on it.
+pub(super) fn page_offset(page: u32, page_size: usize) -> Option<u64> {
+    let before = page.checked_sub(1)?;
+    (page != locked_page(page_size)).then_some(u64::from(before) * page_size as u64)
+}
+
 /// A value of a row, of those that are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Value<'a> {
@@ -108,6 +122,14 @@ mod tests {
         for (page_size, len, local) in lens.into_iter().chain(longer) {
             assert_eq!(local_len(len, page_size), local, "{len} bytes in pages of {page_size}");
         }
+    }
+
+    #[test]
+    fn nothing_is_on_page_zero_and_on_the_one_with_the_bytes_that_are_locked() {
+        assert_eq!([512, 4096, 65536].map(locked_page), [2_097_153, 262_145, 16_385]);
+        let offsets = [0, 1, 262_144, 262_145, 262_146].map(|page| page_offset(page, 4096));
+        assert_eq!(offsets, [None, Some(0), Some(LOCKED_BYTE - 4096), None, Some(LOCKED_BYTE + 4096)]);
+        assert_eq!(page_offset(u32::MAX, 65536), Some((u64::from(u32::MAX) - 1) << 16));
     }
 
     #[test]

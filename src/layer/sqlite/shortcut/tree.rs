@@ -5,7 +5,7 @@
 use super::place::Place;
 use crate::layer::sqlite::clusters::{BLOCKS, Head, LEN, Shape};
 use crate::layer::sqlite::gate::Anchor;
-use crate::layer::sqlite::record::{DEEPEST, INTERIOR, LEAF, header, integer, local_len, row_len, varint};
+use crate::layer::sqlite::record::{DEEPEST, INTERIOR, LEAF, header, integer, local_len, page_offset, row_len, varint};
 use crate::layer::sqlite::schema::Tables;
 
 /// Where the tables of format 1 begin.
@@ -71,7 +71,7 @@ impl Trees {
         for page in &mut pages[..room] {
             *page = next;
             let mut link = [0; 4];
-            (next > 0 && file.read(&mut link, self.offset(next))).then_some(())?;
+            file.read(&mut link, page_offset(next, self.page_size)?).then_some(())?;
             next = u32::from_be_bytes(link);
         }
         (next == 0 && head.is_sound(shape, shape.sectors(cluster), room)).then_some(Place::Row(head, pages))
@@ -79,11 +79,11 @@ impl Trees {
 
     /// The last row of a tree whose number is at most `wanted`.
     fn last(&self, file: &Anchor, page: u32, wanted: i64, depth: u32) -> Option<Option<Row>> {
-        if page == 0 || depth >= DEEPEST {
+        if depth >= DEEPEST {
             return None;
         }
         let mut bytes = vec![0; self.page_size];
-        file.read(&mut bytes, self.offset(page)).then_some(())?;
+        file.read(&mut bytes, page_offset(page, self.page_size)?).then_some(())?;
         let page = Page(&bytes);
         match *bytes.first()? {
             LEAF => {
@@ -121,10 +121,6 @@ impl Trees {
             false => 0,
         };
         Some(Row { number: number as i64, len, local: rest.get(..local)?.to_vec(), overflow })
-    }
-
-    fn offset(&self, page: u32) -> u64 {
-        (u64::from(page) - 1) * self.page_size as u64
     }
 }
 
