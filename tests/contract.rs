@@ -40,6 +40,7 @@ mod sizes;
 mod space;
 mod spy;
 mod threads;
+mod unfinished;
 mod unmap;
 mod vfs;
 mod waiting;

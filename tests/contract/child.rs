@@ -129,6 +129,7 @@ fn plays_its_part() {
         ("count", turns) => super::contenders::count(place.as_ref(), turns.parse().unwrap()),
         ("format", _) => super::contenders::format_for_ever(place.as_ref()),
         ("create", stamp) => super::contenders::create_first(place.as_ref(), stamp.parse().unwrap()),
+        ("import", format) => super::unfinished::import_by_parts(place.as_ref(), format.parse().unwrap()),
         ("locked", _) => super::contenders::on_locked_media(place.as_ref()),
         ("commit", cut) => super::process_death::commit(place.as_ref(), cut.parse().unwrap()),
         (other, _) => panic!("nobody plays {other}"),

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::connect::{STATEMENTS, connect_with};
 use super::database::{Database, Left, sql_error};
+use super::format::{APPLICATION_ID, UNFINISHED};
 use super::journal::suffixed;
 use super::schema::{self, Lineage, Meta};
 use super::session::Identities;
@@ -46,10 +47,10 @@ pub(super) fn create(
     let files = &*options.file_system;
     match location {
         Location::Memory(file) => in_memory(file, meta, existing, |conn| schema::write(conn, meta, &draw(conn)?))?,
-        Location::File(path) => {
-            in_file(path, existing, options, |draft| write_draft(draft, &fresh::image(meta, draw)?, files))
-                .map_err(|e| e.in_context(format!("creating {}", path.display())))?
-        }
+        Location::File(path) => in_file(path, existing, options, Making::AtOnce, |draft| {
+            write_draft(draft, &fresh::image(meta, draw)?, files)
+        })
+        .map_err(|e| e.in_context(format!("creating {}", path.display())))?,
     }
     match made.get() {
         Some(identity) => Ok(identity),
@@ -95,11 +96,20 @@ pub(super) fn in_memory(
     result
 }
 
+/// How the content of a new file is made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Making {
+    AtOnce,
+    /// Part by part, for as long as it takes. Who is killed meanwhile leaves much, and it says [`UNFINISHED`].
+    Filled,
+}
+
 /// Puts what `make` makes of an empty file where a new layer is wanted.
 pub(super) fn in_file(
     path: &Path,
     existing: Existing,
     options: &Options,
+    making: Making,
     make: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<()> {
     let files = &*options.file_system;
@@ -107,14 +117,18 @@ pub(super) fn in_file(
     let path = &files.follow(path);
     let occupied = check_place(path, existing, files)?;
     check_logs(path, existing, files)?;
+    let claim = match making {
+        Making::AtOnce => None,
+        Making::Filled => Some(claim_swept(path, files)?),
+    };
     let draft = Draft::beside(path, files)?;
     if let Occupied::Yes = occupied {
         give_to_the_same(path, &draft, files)?;
     }
     make(draft.path())?;
     match occupied {
-        Occupied::No => put_new(draft, path, existing, files),
-        Occupied::Yes => put_over(draft, path, existing, options),
+        Occupied::No => put_new(draft, path, existing, claim, files),
+        Occupied::Yes => put_over(draft, path, existing, claim, options),
     }
 }
 
@@ -127,10 +141,19 @@ pub(super) fn in_place_of(
     make: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<()> {
     let path = &files.follow(path);
+    let _claim = claim_swept(path, files)?;
     let draft = Draft::beside(path, files)?;
     give_to_the_same(path, &draft, files)?;
     make(draft.path())?;
     put_over_old(draft, path, old()?, files)
+}
+
+/// The claim to a name, without what dead processes left unfinished beside it.
+fn claim_swept<'a>(path: &Path, files: &'a dyn FileSystem) -> Result<Claim<'a>> {
+    let claim = Claim::take(path, files)?;
+    // Whoever fills a draft has the claim for as long as that takes.
+    draft::sweep(path, files);
+    Ok(claim)
 }
 
 /// Who may use the old file may use the new one, before anything is in it.
@@ -178,15 +201,23 @@ pub(super) fn open_draft(draft: &Path, meta: &Meta, files: &dyn FileSystem) -> R
     conn.busy_timeout(Duration::ZERO).map_err(failed)?;
     meta.shape_pages(&conn)?;
     // Nobody looks at the draft until it is whole and synced, so it needs no journal.
-    conn.execute_batch("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF; BEGIN")
-        .map_err(failed)?;
+    let modes = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF";
+    conn.execute_batch(&format!("{modes}; PRAGMA application_id={UNFINISHED}; BEGIN")).map_err(failed)?;
     Ok(conn)
+}
+
+/// Commits to a draft that is not whole yet.
+pub(super) fn leave_draft(conn: Connection) -> Result<()> {
+    let failed = |e| sql_error("writing the new file", e);
+    conn.execute_batch(&format!("PRAGMA application_id={UNFINISHED}; COMMIT")).map_err(failed)?;
+    conn.close().map_err(|(_, e)| failed(e))
 }
 
 /// Makes a draft whole and durable.
 pub(super) fn finish_draft(conn: Connection, draft: &Path, files: &dyn FileSystem) -> Result<()> {
     let failed = |e| sql_error("writing the new file", e);
-    conn.execute_batch("COMMIT; PRAGMA journal_mode=WAL").map_err(failed)?;
+    conn.execute_batch(&format!("PRAGMA application_id={APPLICATION_ID}; COMMIT; PRAGMA journal_mode=WAL"))
+        .map_err(failed)?;
     conn.close().map_err(|(_, e)| failed(e))?;
     if planted(Fault::DraftNotSynced) {
         return Ok(());
@@ -196,7 +227,13 @@ pub(super) fn finish_draft(conn: Connection, draft: &Path, files: &dyn FileSyste
 }
 
 /// Gives the draft its name, unless somebody was quicker.
-fn put_new(draft: Draft<'_>, path: &Path, existing: Existing, files: &dyn FileSystem) -> Result<()> {
+fn put_new(
+    draft: Draft<'_>,
+    path: &Path,
+    existing: Existing,
+    claim: Option<Claim<'_>>,
+    files: &dyn FileSystem,
+) -> Result<()> {
     let failed = |e| Error::from_io("naming the new file", e);
     if logs(path, files).is_empty() {
         match draft.link(path) {
@@ -206,7 +243,7 @@ fn put_new(draft: Draft<'_>, path: &Path, existing: Existing, files: &dyn FileSy
             Err(_) => {}
         }
     }
-    let _claim = Claim::take(path, files)?;
+    let _claim = claim.map_or_else(|| Claim::take(path, files), Ok)?;
     // A log without its database is nobody's, and SQLite would replay it into ours; but it may have one by now. Those
     // that were there before stay out until the last of them is gone, and what is there later is not touched.
     let logs = logs(path, files);
@@ -228,9 +265,15 @@ fn check_free(path: &Path, files: &dyn FileSystem) -> Result<()> {
 }
 
 /// Puts the draft in the place of an old file that nobody else has open.
-fn put_over(draft: Draft<'_>, path: &Path, existing: Existing, options: &Options) -> Result<()> {
+fn put_over(
+    draft: Draft<'_>,
+    path: &Path,
+    existing: Existing,
+    claim: Option<Claim<'_>>,
+    options: &Options,
+) -> Result<()> {
     let files = &*options.file_system;
-    let _claim = Claim::take(path, files)?;
+    let _claim = claim.map_or_else(|| Claim::take(path, files), Ok)?;
     // What was empty may be somebody's by now.
     check_place(path, existing, files)?;
     match Database::connect(&Location::File(path.to_owned()), Mode::ReadWrite, options) {

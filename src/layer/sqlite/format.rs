@@ -8,6 +8,8 @@ use crate::geometry::Geometry;
 
 /// "dbhd", in the header of files that are made here; the original leaves 0.
 pub(super) const APPLICATION_ID: i32 = 0x6462_6864;
+/// "dbh?", in its place while a file is filled part by part, beside the name that it is for.
+pub(super) const UNFINISHED: i32 = 0x6462_683f;
 
 pub(super) const SECTORS: &str = "CREATE TABLE sectors(sector INTEGER NOT NULL PRIMARY KEY, data BLOB)";
 pub(super) const CLUSTERS: &str = "CREATE TABLE clusters(cluster INTEGER NOT NULL PRIMARY KEY, data BLOB NOT NULL)";

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use rusqlite::types::FromSql;
 
 use super::database::{Database, Left, sql_error};
-use super::format::{APPLICATION_ID, Format};
+use super::format::{APPLICATION_ID, Format, UNFINISHED};
 use super::journal;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
@@ -57,6 +57,9 @@ impl Said {
                     Err(Error::new(ErrorKind::TooNew, what))
                 }
             },
+            UNFINISHED => {
+                Err(Error::new(ErrorKind::NotADisk, "a new file that was never finished; remove it, and make it anew"))
+            }
             other => {
                 let what = format!("a database of another application ({other:#x})");
                 Err(Error::new(ErrorKind::NotADisk, what))

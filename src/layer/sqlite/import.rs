@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use super::btree::Table;
 use super::clusters::{Bulk, Shape, zeros};
 use super::copy::{Through, Watch, copy};
-use super::create;
+use super::create::{self, Making};
 use super::database::sql_error;
 use super::format::Stored;
 use super::schema::{self, Lineage, Meta};
@@ -51,8 +51,10 @@ impl SqliteDiskLayer {
             Location::Memory(file) => {
                 create::in_memory(file, &meta, existing, |conn| filling.through(conn, &draw(conn)?))
             }
-            Location::File(path) => create::in_file(path, existing, options, |draft| filling.draft(draft, draw))
-                .map_err(|e| e.in_context(format!("importing into {}", path.display()))),
+            Location::File(path) => {
+                create::in_file(path, existing, options, Making::Filled, |draft| filling.draft(draft, draw))
+                    .map_err(|e| e.in_context(format!("importing into {}", path.display())))
+            }
         }?;
         Self::open(location, Mode::ReadWrite, options)
     }
@@ -101,8 +103,7 @@ impl Filling<'_, '_> {
         let number = |sql| conn.query_row(sql, [], |row| row.get::<_, u32>(0)).map_err(failed);
         let root = number("SELECT rootpage FROM sqlite_schema WHERE name = 'clusters'")?;
         let (pages, page_size) = (number("PRAGMA page_count")?, number("PRAGMA page_size")?);
-        conn.execute_batch("COMMIT").map_err(failed)?;
-        conn.close().map_err(|(_, e)| failed(e))?;
+        create::leave_draft(conn)?;
         let opened = self.files.open(draft, Wanted::Writing);
         let (file, _) = opened.map_err(|e| Error::from_io("writing the new file", e))?;
         let table = Table::new(&*file, page_size as usize, pages, root)?;

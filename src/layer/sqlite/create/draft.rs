@@ -3,9 +3,32 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::super::format::UNFINISHED;
 use super::super::journal::suffixed;
 use crate::error::{Error, ErrorKind, Result};
-use crate::layer::FileSystem;
+use crate::layer::{FileSystem, Found, Wanted};
+
+/// The names that a draft may have.
+fn names(path: &Path) -> impl Iterator<Item = PathBuf> {
+    (0..100).map(|number| suffixed(path.to_owned(), &format!(".new{number}")))
+}
+
+/// Removes the drafts beside `path` that say themselves that they are unfinished; nobody may be at work with one.
+pub(super) fn sweep(path: &Path, files: &dyn FileSystem) {
+    for draft in names(path).filter(|draft| is_unfinished(draft, files)) {
+        // One that stays is in nobody's way.
+        let _ = files.remove(&draft);
+    }
+}
+
+fn is_unfinished(draft: &Path, files: &dyn FileSystem) -> bool {
+    let mut header = [0; 72];
+    // Opening a pipe would wait for somebody to write to it.
+    let is_file = matches!(files.look(draft), Ok(Found::File(len)) if len >= header.len() as u64);
+    let is_read =
+        is_file && files.open(draft, Wanted::Reading).is_ok_and(|(file, _)| file.read_exact_at(&mut header, 0).is_ok());
+    is_read && header.starts_with(b"SQLite format 3\0") && header.ends_with(&UNFINISHED.to_be_bytes())
+}
 
 /// A name that nobody else uses, until the file there has got the name that it is for. Dropping takes it away.
 pub(super) struct Draft<'a> {
@@ -23,8 +46,7 @@ impl<'a> Draft<'a> {
     /// `AlreadyExists` when all names are taken, and those of making a file.
     pub(super) fn beside(path: &Path, files: &'a dyn FileSystem) -> Result<Self> {
         let failed = |e| Error::from_io("making the new file", e);
-        for number in 0..100 {
-            let path = suffixed(path.to_owned(), &format!(".new{number}"));
+        for path in names(path) {
             match files.create_new(&path) {
                 Ok(()) => return Ok(Self { path, files, is_renamed: false }),
                 Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(failed(e)),
