@@ -23,6 +23,7 @@ mod file;
 mod file_system;
 mod marker;
 mod ram;
+mod runs;
 mod sqlite;
 
 pub use crate::request::{Below, Durability};
@@ -142,7 +143,8 @@ pub trait LayerIo: Send + Sync {
     /// What the layer says of itself now.
     fn metadata(&self) -> DiskLayerMetadata;
 
-    /// Fills the present ones of the sectors at `sector` into `buf`, and marks them.
+    /// Fills the present ones of the sectors at `sector` into `buf`, and marks them. A marker that is for other sectors
+    /// than these is refused as `Misaligned`.
     fn read(&self, sector: u64, buf: &mut [u8], marker: &mut SectorMarker) -> Result<()>;
 
     /// Stores `data` at `sector`, all or nothing.
@@ -277,6 +279,16 @@ impl LayerIo for Arc<dyn LayerIo> {
     fn close(&self) -> Result<()> {
         (**self).close()
     }
+}
+
+/// Checks a read, whose marker has to be for just the sectors that are asked for.
+pub(crate) fn readable(geometry: Geometry, sector: u64, buf: &[u8], marker: &SectorMarker) -> Result<Range<u64>> {
+    let range = geometry.check_buffer(sector, buf.len())?;
+    if marker.range() != range {
+        let what = format!("a marker for the sectors {:?} in a read of {range:?}", marker.range());
+        return Err(Error::new(ErrorKind::Misaligned, what).at_sector(sector));
+    }
+    Ok(range)
 }
 
 /// Checks a request that changes a layer, in the order of rule 3; `None` if there is nothing to do.

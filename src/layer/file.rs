@@ -10,7 +10,7 @@ use crate::fault::{Fault, planted};
 use crate::geometry::Geometry;
 use crate::layer::{
     Access, Below, DiskLayerMetadata, Durability, FileSystem, Found, LayerIo, Mode, Native, Presence, RawFile,
-    SectorMarker, UnmapBehavior, Wanted, writable,
+    SectorMarker, UnmapBehavior, Wanted, readable, writable,
 };
 use crate::sync::RwLock;
 
@@ -136,7 +136,7 @@ impl LayerIo for FileDisk {
     }
 
     fn read(&self, sector: u64, buf: &mut [u8], marker: &mut SectorMarker) -> Result<()> {
-        let range = self.geometry.check_buffer(sector, buf.len())?;
+        let range = readable(self.geometry, sector, buf, marker)?;
         let file = self.file()?.read().unwrap_or_else(PoisonError::into_inner);
         file.read_exact_at(buf, self.offset(sector)).map_err(|e| self.failed("reading", sector, e))?;
         marker.set(range);

@@ -15,7 +15,8 @@ use crate::fault::{Fault, planted};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SectorMarker {
     range: Range<u64>,
-    /// One bit a sector, from the start of the range; the first 64 stand apart, to save an allocation.
+    /// One bit a sector, from the start of the range; the first 64 stand apart, to save an allocation, and the rest up to
+    /// the last that is set.
     first: u64,
     rest: Vec<u64>,
 }
@@ -23,8 +24,7 @@ pub struct SectorMarker {
 impl SectorMarker {
     /// Nothing of `range` is present.
     pub fn new(range: Range<u64>) -> Self {
-        let words = (range.end - range.start).div_ceil(64) as usize;
-        Self { range, first: 0, rest: vec![0; words.saturating_sub(1)] }
+        Self { range, first: 0, rest: Vec::new() }
     }
 
     /// The sectors of the request.
@@ -55,7 +55,7 @@ impl SectorMarker {
         let index = sector - self.range.start;
         let word = match (index / 64) as usize {
             0 => self.first,
-            n => self.rest[n - 1],
+            n => self.rest.get(n - 1).copied().unwrap_or(0),
         };
         word >> (index % 64) & 1 == 1
     }
@@ -65,7 +65,7 @@ impl SectorMarker {
         let mut next = self.range.start;
         std::iter::from_fn(move || {
             let start = next;
-            if start == self.range.end {
+            if start >= self.range.end {
                 return None;
             }
             let present = self.is_set(start);
@@ -80,7 +80,30 @@ impl SectorMarker {
         match (index / 64) as usize {
             0 => &mut self.first,
             _ if planted(Fault::MarkerKeepsOneWord) => &mut self.first,
-            n => &mut self.rest[n - 1],
+            n => {
+                self.rest.resize(self.rest.len().max(n), 0);
+                &mut self.rest[n - 1]
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_marker_takes_memory_for_what_is_marked_and_not_for_what_is_asked() {
+        let mut marker = SectorMarker::new(0..u64::MAX);
+        marker.set(200..201);
+        let runs = [(0..200, false), (200..201, true)];
+        assert_eq!(marker.runs().take(2).collect::<Vec<_>>(), runs);
+        assert_eq!((marker.rest.len(), marker.is_set(u64::MAX - 1)), (3, false));
+    }
+
+    #[test]
+    #[allow(clippy::reversed_empty_ranges)]
+    fn a_range_that_ends_before_it_begins_has_no_runs() {
+        assert_eq!(SectorMarker::new(5..3).runs().next(), None);
     }
 }

@@ -7,17 +7,55 @@ use std::sync::PoisonError;
 use crate::error::Result;
 use crate::fault::{Fault, planted};
 use crate::geometry::Geometry;
+use crate::layer::runs::Runs;
 use crate::layer::{
-    Access, Below, DiskLayerMetadata, Durability, LayerIo, Presence, SectorMarker, UnmapBehavior, fillable, writable,
+    Access, Below, DiskLayerMetadata, Durability, LayerIo, Presence, SectorMarker, UnmapBehavior, fillable, readable,
+    writable,
 };
 use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// A sparse layer in memory; `None` is a zeroed sector.
+/// A sparse layer in memory. It takes memory for each sector that has bytes, and for each run of zeroed ones.
 #[derive(Debug)]
 pub struct RamDiskLayer {
     geometry: Geometry,
     access: Access,
-    sectors: RwLock<BTreeMap<u64, Option<Box<[u8]>>>>,
+    sectors: RwLock<Sectors>,
+}
+
+/// What is present: no sector is in both.
+#[derive(Debug, Default)]
+struct Sectors {
+    data: BTreeMap<u64, Box<[u8]>>,
+    zeroed: Runs,
+}
+
+impl Sectors {
+    fn is_zeroed(&self, sector: u64) -> bool {
+        self.zeroed.at(sector).is_some()
+    }
+
+    /// Takes out all bytes of a range and those behind it, and returns the latter.
+    fn cut_out(&mut self, range: &Range<u64>) -> BTreeMap<u64, Box<[u8]>> {
+        self.data.split_off(&range.start).split_off(&range.end)
+    }
+
+    /// Where the run of present sectors ends that begins at a present one.
+    fn run_end(&self, start: u64) -> u64 {
+        let mut end = start;
+        loop {
+            end = match self.zeroed.at(end) {
+                Some(zeroed) => zeroed.end,
+                None => {
+                    let data = self.data.range(end..).zip(end..);
+                    let count = data.take_while(|((at, _), expected)| *at == expected).count();
+                    if count == 0 {
+                        return end;
+                    }
+                    end + count as u64
+                }
+            };
+        }
+    }
 }
 
 impl RamDiskLayer {
@@ -26,12 +64,12 @@ impl RamDiskLayer {
         Self { geometry, access, sectors: RwLock::default() }
     }
 
-    // A map is whole between any two statements here, so a thread that panicked elsewhere spoils nothing.
-    fn map(&self) -> RwLockReadGuard<'_, BTreeMap<u64, Option<Box<[u8]>>>> {
+    // The sectors are whole between any two statements here, so a thread that panicked elsewhere spoils nothing.
+    fn sectors(&self) -> RwLockReadGuard<'_, Sectors> {
         self.sectors.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn map_mut(&self) -> RwLockWriteGuard<'_, BTreeMap<u64, Option<Box<[u8]>>>> {
+    fn sectors_mut(&self) -> RwLockWriteGuard<'_, Sectors> {
         self.sectors.write().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -53,43 +91,46 @@ impl LayerIo for RamDiskLayer {
     }
 
     fn read(&self, sector: u64, buf: &mut [u8], marker: &mut SectorMarker) -> Result<()> {
-        let range = self.geometry.check_buffer(sector, buf.len())?;
-        for (&at, data) in self.map().range(range) {
-            let bytes = self.geometry.bytes(sector, &(at..at + 1));
-            match data {
-                Some(data) => buf[bytes].copy_from_slice(data),
-                None => buf[bytes].fill(0),
-            }
+        let range = readable(self.geometry, sector, buf, marker)?;
+        let sectors = self.sectors();
+        for (&at, data) in sectors.data.range(range.clone()) {
+            buf[self.geometry.bytes(sector, &(at..at + 1))].copy_from_slice(data);
             marker.set(at..at + 1);
+        }
+        for zeroed in sectors.zeroed.within(range) {
+            buf[self.geometry.bytes(sector, &zeroed)].fill(0);
+            marker.set(zeroed);
         }
         Ok(())
     }
 
     fn write(&self, sector: u64, data: &[u8], _durability: Durability) -> Result<()> {
         let range = self.geometry.check_buffer(sector, data.len())?;
-        let Some(range) = writable(self.access, range)? else { return Ok(()) };
-        let mut map = self.map_mut();
-        let cuts = |at| matches!(map.get(at), Some(None)) && planted(Fault::RamWriteCutsUnmappedRun);
-        if cuts(&range.start) && cuts(&range.end) {
-            map.remove(&range.end);
+        let Some(mut range) = writable(self.access, range)? else { return Ok(()) };
+        let mut sectors = self.sectors_mut();
+        if planted(Fault::RamWriteCutsUnmappedRun) && [range.start, range.end].iter().all(|at| sectors.is_zeroed(*at)) {
+            sectors.zeroed.remove(range.end..range.end + 1);
         }
-        for (at, data) in self.chunks(range, data) {
-            let old = map.insert(at, Some(data.into()));
-            if planted(Fault::RamWriteEndsAtZeroed) && matches!(old, Some(None)) {
-                break;
-            }
+        if planted(Fault::RamWriteEndsAtZeroed)
+            && let Some(zeroed) = sectors.zeroed.within(range.clone()).next()
+        {
+            range.end = zeroed.start + 1;
         }
+        sectors.zeroed.remove(range.clone());
+        sectors.data.extend(self.chunks(range, data).map(|(at, data)| (at, data.into())));
         Ok(())
     }
 
     fn write_no_overwrite(&self, sector: u64, data: &[u8]) -> Result<()> {
         let range = self.geometry.check_buffer(sector, data.len())?;
         let Some(range) = fillable(self.access, range)? else { return Ok(()) };
-        let mut map = self.map_mut();
+        let mut sectors = self.sectors_mut();
         for (at, data) in self.chunks(range, data) {
-            let slot = map.entry(at).or_insert_with(|| Some(data.into()));
-            if slot.is_none() && planted(Fault::RamFillCoversZeroed) {
-                *slot = Some(data.into());
+            if planted(Fault::RamFillCoversZeroed) {
+                sectors.zeroed.remove(at..at + 1);
+            }
+            if !sectors.is_zeroed(at) {
+                sectors.data.entry(at).or_insert_with(|| data.into());
             }
         }
         Ok(())
@@ -98,20 +139,17 @@ impl LayerIo for RamDiskLayer {
     fn unmap(&self, sector: u64, count: u64, below: Below) -> Result<()> {
         let range = self.geometry.check_range(sector, count)?;
         let Some(range) = writable(self.access, range)? else { return Ok(()) };
-        let mut map = self.map_mut();
+        let mut sectors = self.sectors_mut();
+        let mut tail = sectors.cut_out(&range);
         match below {
-            Below::Something => {
-                for at in range {
-                    map.insert(at, None);
-                }
+            Below::Nothing if planted(Fault::RamForgetLosesTail) => {
+                sectors.zeroed.remove(range.start..self.geometry.sector_count());
+                return Ok(());
             }
-            Below::Nothing => {
-                let mut tail = map.split_off(&range.start);
-                if !planted(Fault::RamForgetLosesTail) {
-                    map.append(&mut tail.split_off(&range.end));
-                }
-            }
+            Below::Nothing => sectors.zeroed.remove(range),
+            Below::Something => sectors.zeroed.insert(range),
         }
+        sectors.data.append(&mut tail);
         Ok(())
     }
 
@@ -120,16 +158,20 @@ impl LayerIo for RamDiskLayer {
     }
 
     fn next_extent(&self, sector: u64) -> Result<Option<Range<u64>>> {
-        let map = self.map();
-        let mut keys = map.range(sector..).map(|(&at, _)| at);
-        let Some(start) = keys.next() else { return Ok(None) };
-        let more = keys.zip(start + 1..).take_while(|(at, expected)| at == expected).count();
-        Ok(Some(start..start + 1 + more as u64))
+        let sectors = self.sectors();
+        let data = sectors.data.range(sector..).next().map(|(&at, _)| at);
+        let zeroed = sectors.zeroed.from(sector).map(|run| run.start);
+        let start = data.into_iter().chain(zeroed).min();
+        Ok(start.map(|start| start..sectors.run_end(start)))
+    }
+
+    fn zeroed_until(&self, sector: u64) -> Result<u64> {
+        Ok(self.sectors().zeroed.at(sector).map_or(sector, |run| run.end))
     }
 
     fn clear(&self) -> Result<()> {
         writable(self.access, 0..self.geometry.sector_count())?;
-        self.map_mut().clear();
+        *self.sectors_mut() = Sectors::default();
         Ok(())
     }
 }

@@ -21,7 +21,7 @@ use crate::fault::{Fault, planted};
 use crate::geometry::Geometry;
 use crate::layer::{
     Access, Below, DiskLayerMetadata, Durability, Identity, LayerIo, Parent, Presence, SectorMarker, UnmapBehavior,
-    fillable, writable,
+    fillable, readable, writable,
 };
 use crate::sync::{Mutex, MutexGuard};
 
@@ -223,7 +223,7 @@ impl LayerIo for SqliteDiskLayer {
     }
 
     fn read(&self, sector: u64, buf: &mut [u8], marker: &mut SectorMarker) -> Result<()> {
-        let range = self.geometry.check_buffer(sector, buf.len())?;
+        let range = readable(self.geometry, sector, buf, marker)?;
         if range.is_empty() {
             return Ok(());
         }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{DiskAccess, LayeredDisk};
 use crate::error::Result;
 use crate::layer::{
-    Access, Below, DiskLayerMetadata, Durability, Identity, LayerIo, Presence, SectorMarker, UnmapBehavior,
+    Access, Below, DiskLayerMetadata, Durability, Identity, LayerIo, Presence, SectorMarker, UnmapBehavior, readable,
 };
 
 impl LayeredDisk {
@@ -31,7 +31,7 @@ impl LayerIo for LayeredDisk {
     }
 
     fn read(&self, sector: u64, buf: &mut [u8], marker: &mut SectorMarker) -> Result<()> {
-        let range = self.geometry().check_buffer(sector, buf.len())?;
+        let range = readable(self.geometry(), sector, buf, marker)?;
         LayeredDisk::read(self, sector, buf)?;
         marker.set(range);
         Ok(())

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use disklayer_sqlite::layer::{Below, LayerIo, Mode, Options};
 
-use super::media::{Home, disk_of, full_ram, look, stack, write};
+use super::media::{Home, disk_of, full_ram, look, ram, stack, write};
 
 const MIB: u64 = 1 << 20;
 
@@ -151,4 +151,20 @@ fn rule_24_descriptors_are_given_back_after_refusals() {
         }
     }
     assert_eq!(descriptors(home.directory()), 0);
+}
+
+/// A map of every sector would be the end of the process.
+#[test]
+fn rule_24_a_layer_in_memory_takes_what_is_written_and_not_what_is_unmapped() {
+    let count = i64::MAX as u64 / 512;
+    let layer = ram(disk_of(count));
+    layer.unmap(0, count, Below::Something).unwrap();
+    write(&*layer, 7, 1, 2);
+    layer.unmap(8, 1, Below::Something).unwrap();
+    assert_eq!(look(&*layer, 6..10), [Some(0), Some(1), Some(0), Some(0)]);
+    assert_eq!(layer.next_extent(3).unwrap(), Some(3..count));
+    assert_eq!([0, 7, 8].map(|sector| layer.zeroed_until(sector).unwrap()), [7, 7, count]);
+    layer.unmap(8, count - 9, Below::Nothing).unwrap();
+    assert_eq!(look(&*layer, 6..10), [Some(0), Some(1), None, None]);
+    assert_eq!(layer.next_extent(8).unwrap(), Some(count - 1..count));
 }

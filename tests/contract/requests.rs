@@ -22,7 +22,7 @@ fn edges(n: u64) -> Vec<u64> {
 /// A read into a buffer of `len` bytes, which must come back untouched if it is refused.
 fn read(layer: &dyn LayerIo, sector: u64, len: usize) -> Result<()> {
     let mut buf = vec![0xee; len];
-    let mut marker = SectorMarker::new(0..64);
+    let mut marker = SectorMarker::new(sector..sector.saturating_add(len as u64 / 512));
     let result = layer.read(sector, &mut buf, &mut marker);
     assert!(result.is_ok() || buf.iter().all(|byte| *byte == 0xee), "a refused read wrote into the buffer");
     result
@@ -215,5 +215,20 @@ fn rule_03_refusals_come_in_their_order() {
         layer.unmap(4, 0, Below::Something).unwrap_or_else(|e| panic!("{name}: {e}"));
         refused(layer.unmap(3, 1, Below::Nothing), ErrorKind::ReadOnly);
         assert!(look(layer, 0..4).iter().all(|byte| byte.is_none_or(|byte| byte == 0)), "{name}");
+    });
+}
+
+/// Whoever asks with a marker for other sectors is told so, and the layer lives.
+#[test]
+fn rule_08_a_marker_that_is_not_for_the_request_is_refused_and_nothing_is_lost() {
+    each_layer(disk_of(200), |name, layer| {
+        write(layer, 0, 5, 200);
+        for marked in [0..1, 1..3, 0..3, 0..0, 0..200] {
+            let (mut buf, mut marker) = ([0xee; 1024], SectorMarker::new(marked.clone()));
+            let error = refused(layer.read(0, &mut buf, &mut marker), ErrorKind::Misaligned);
+            assert!(error.to_string().contains(&format!("{marked:?}")), "{name}: {error}");
+            assert!(buf == [0xee; 1024] && marker == SectorMarker::new(marked), "{name}");
+        }
+        assert_eq!(look(layer, 0..200), [Some(5); 200], "{name}");
     });
 }

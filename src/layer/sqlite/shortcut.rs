@@ -12,7 +12,7 @@
 //! The four bytes that SQLite keeps at the start of each page fall, when adjacent pages are read in one go, on the places
 //! of the four last bytes of each block, which are in the head of the cluster.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -24,6 +24,7 @@ use super::gate::{Anchor, LONGEST};
 use super::schema::{Contents, Tables};
 use crate::fault::{Fault, planted};
 use crate::layer::SectorMarker;
+use crate::layer::runs::Runs;
 use crate::sync::RwLock;
 
 mod place;
@@ -68,31 +69,26 @@ pub(super) enum Ask {
 
 /// Clusters that SQLite has to be asked for.
 enum Touched {
-    Some(BTreeMap<u64, u64>),
+    Some(Runs),
     All,
 }
 
 impl Touched {
     fn none() -> Self {
-        Self::Some(BTreeMap::new())
+        Self::Some(Runs::default())
     }
 
     fn has(&self, clusters: &Range<u64>) -> bool {
         match self {
             Self::All => true,
-            Self::Some(runs) => runs.range(..clusters.end).next_back().is_some_and(|(_, end)| *end > clusters.start),
+            Self::Some(runs) => runs.within(clusters.clone()).next().is_some(),
         }
     }
 
     fn add(&mut self, clusters: &Range<u64>) {
         let Self::Some(runs) = self else { return };
-        let (mut start, mut end) = (clusters.start, clusters.end);
-        while let Some((&from, &to)) = runs.range(..=end).next_back().filter(|(_, to)| **to >= start) {
-            (start, end) = (start.min(from), end.max(to));
-            runs.remove(&from);
-        }
-        runs.insert(start, end);
-        if runs.len() > MOST_TOUCHED {
+        runs.insert(clusters.clone());
+        if runs.count() > MOST_TOUCHED {
             *self = Self::All;
         }
     }
