@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use disklayer_sqlite::fault::{self, Fault};
-use disklayer_sqlite::layer::{Below, Durability, LayerIo, SqliteDiskLayer};
+use disklayer_sqlite::layer::{Below, Durability, LayerIo, Mode, Options, SqliteDiskLayer};
 use disklayer_sqlite::stack::{DiskAccess, LayeredDisk};
 
 use super::media::{Home, disk_of, look, plain, ram, stack, through, write};
@@ -116,6 +116,26 @@ fn rule_15_close_syncs_the_log_before_the_database_and_the_database_before_the_l
     assert!(first((Part::Log, Call::Sync)) < first((Part::Database, Call::Write)), "{calls:?}");
     assert!(last((Part::Database, Call::Sync)) > last((Part::Database, Call::Write)), "{calls:?}");
     assert_eq!(look(&home.open(), 4..9), [None, Some(7), Some(7), Some(7), None]);
+}
+
+/// Its log keeps the old name, where nobody looks for it.
+#[cfg(unix)]
+#[test]
+fn rule_15_a_file_that_is_renamed_while_it_is_open_has_everything_once_it_is_closed() {
+    for home in Home::files() {
+        let layer = home.create(disk_of(100));
+        write(&layer, 0, 1, 50);
+        layer.flush().unwrap();
+        let elsewhere = home.directory().join("elsewhere.dbhd");
+        std::fs::rename(home.path(), &elsewhere).unwrap();
+        layer.write(50, &[2; 512], Durability::Fua).unwrap();
+        write(&layer, 51, 3, 1);
+        layer.close().unwrap();
+        let log = home.directory().join("layer.dbhd-wal");
+        assert!(std::fs::metadata(log).map_or(0, |info| info.len()) == 0, "{home}");
+        let layer = SqliteDiskLayer::open(elsewhere, Mode::ReadWrite, &Options::default()).unwrap();
+        assert_eq!(look(&layer, 49..53), [Some(1), Some(2), Some(3), None], "{home}");
+    }
 }
 
 #[test]

@@ -113,7 +113,13 @@ impl Database {
         }
         // What a killed process left in the log may never have been synced: only a checkpoint makes it durable, and
         // without it a flush with nothing to do would promise too much.
-        self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], Whole::of).map_err(failed)
+        self.empty_log()
+    }
+
+    /// Copies all of the log into the file, and leaves not a byte of it.
+    pub(super) fn empty_log(&self) -> Result<Whole> {
+        let emptied = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], Whole::of);
+        emptied.map_err(|e| sql_error("copying the log into the file", e))
     }
 
     /// Keeps at most about so many bytes of pages in memory.

@@ -1,10 +1,11 @@
 //! From an open layer to a file that nobody holds.
 
 use super::Session;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
+use crate::layer::sqlite::checkpoint::Whole;
 use crate::layer::sqlite::database::Database;
-use crate::layer::sqlite::space;
+use crate::layer::sqlite::{moved, space};
 
 impl Session {
     /// Makes everything acknowledged durable, and lets go of the file.
@@ -23,11 +24,23 @@ impl Session {
             self.leave_log();
         }
         self.let_go_of_file();
+        let taken_along = if committed.is_ok() { self.take_log_along() } else { Ok(()) };
         let closed = self.database.close();
         if planted(Fault::CloseFailureUntold) {
             return closed;
         }
-        committed.and(closed)
+        committed.and(taken_along).and(closed)
+    }
+
+    /// A file that somebody has given another name leaves its log behind, which SQLite does not copy then. What is in it
+    /// goes with the file.
+    fn take_log_along(&self) -> Result<()> {
+        let is_left = !self.database.is_readonly() && !self.ends_in_failure && moved::has_moved(&self.database.conn);
+        if is_left && self.database.empty_log()? == Whole::No {
+            let what = "the file has another name by now, and its log cannot be copied; it lies under the old name";
+            return Err(Error::new(ErrorKind::Io, what));
+        }
+        Ok(())
     }
 
     /// A commit that failed may lie in the log whole, and SQLite would copy what lies before it and delete the log. A log
