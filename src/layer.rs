@@ -28,7 +28,7 @@ mod sqlite;
 
 pub use crate::request::{Below, Durability};
 pub use file::FileDisk;
-pub use file_system::{FileSystem, Found, Native, RawFile, Wanted};
+pub use file_system::{FileSystem, Found, Hold, Native, RawFile, Wanted};
 pub use marker::SectorMarker;
 pub use ram::RamDiskLayer;
 #[cfg(feature = "harness")]

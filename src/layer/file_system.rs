@@ -9,7 +9,10 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+mod hold;
 mod positioned;
+
+pub use hold::Hold;
 
 /// A file system, with errors as `std::fs` has them.
 pub trait FileSystem: Send + Sync + fmt::Debug {
@@ -27,6 +30,17 @@ pub trait FileSystem: Send + Sync + fmt::Debug {
 
     /// Opens a file to be read and written as it is, or only to be read if that is all that is possible or wanted.
     fn open(&self, path: &Path, wanted: Wanted) -> io::Result<(Box<dyn RawFile>, Wanted)>;
+
+    /// Holds a file against whoever excludes this: one who writes, or any number who read, until what is returned is
+    /// dropped. Where there is no such thing SQLite's locks have to do.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if it is held.
+    fn hold(&self, path: &Path, wanted: Wanted) -> io::Result<Hold> {
+        let _ = (path, wanted);
+        Ok(Hold::none())
+    }
 
     /// Gives a file a second name, where nothing is.
     fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()>;
@@ -121,6 +135,10 @@ impl FileSystem for Native {
             Some(file) => Ok((Box::new(file), Wanted::Writing)),
             None => Ok((Box::new(File::open(path)?), Wanted::Reading)),
         }
+    }
+
+    fn hold(&self, path: &Path, wanted: Wanted) -> io::Result<Hold> {
+        Hold::of(path, wanted)
     }
 
     fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {

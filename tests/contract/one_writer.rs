@@ -1,7 +1,7 @@
 //! Rule 21: who may have a layer open together with whom.
 
 use disklayer_sqlite::error::ErrorKind;
-use disklayer_sqlite::layer::{LayerIo, Mode};
+use disklayer_sqlite::layer::{FileDisk, LayerIo, Mode};
 
 use super::child::Child;
 use super::media::{Home, disk_of, look, refused, write};
@@ -43,6 +43,22 @@ fn rule_21_readers_share_with_readers_and_exclude_writers_in_this_process() {
         drop(reader);
     }
     write(&home.open(), 0, 2, 1);
+}
+
+/// A backup, for one. It drops the locks that SQLite has.
+#[cfg(target_os = "linux")]
+#[test]
+fn rule_21_whoever_reads_the_file_in_this_process_leaves_the_owner_his_lock() {
+    let home = closed();
+    for mode in [Mode::ReadWrite, Mode::ReadOnly] {
+        let owner = home.try_open(mode).unwrap();
+        drop(std::fs::read(home.path()).unwrap());
+        drop(FileDisk::open(&home.path(), 512, Mode::ReadWrite).unwrap());
+        Child::start("writer", &home.path()).expect("Busy");
+        Child::start("reader", &home.path()).expect(if mode == Mode::ReadOnly { "open" } else { "Busy" });
+        owner.close().unwrap();
+        Child::start("writer", &home.path()).expect("open");
+    }
 }
 
 #[test]

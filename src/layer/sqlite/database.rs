@@ -14,6 +14,7 @@ use super::gate::{Anchor, Gate};
 use super::{Location, MemoryFile, Mode, Options};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
+use crate::layer::{Hold, Wanted};
 
 /// An open database, and where it goes when it is closed.
 pub(super) struct Database {
@@ -21,6 +22,8 @@ pub(super) struct Database {
     home: Option<MemoryFile>,
     /// Through which the file is open, if it is open to be written, and where it is.
     door: Option<Arc<Door>>,
+    /// Let go of last: that ends SQLite's locks too.
+    _hold: Hold,
 }
 
 /// What lies in the log of a file that is about to be taken over.
@@ -40,7 +43,7 @@ impl Database {
             Location::Memory(file) => {
                 let conn =
                     file.take()?.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("opening {location}")))?;
-                Ok(Self { conn, home: Some(file.clone()), door: None })
+                Ok(Self { conn, home: Some(file.clone()), door: None, _hold: Hold::none() })
             }
             Location::File(path) => {
                 look(path, files)?;
@@ -49,9 +52,12 @@ impl Database {
                     log.push("-wal");
                     let _ = files.remove(Path::new(&log));
                 }
+                let wanted = if mode == Mode::ReadWrite { Wanted::Writing } else { Wanted::Reading };
+                let held = |_| Error::new(ErrorKind::Busy, format!("opening {location}"));
+                let hold = files.hold(path, wanted).map_err(held)?;
                 let (conn, gate) = connect_file(path, mode, options)?;
                 let door = Door::to(path, gate, options);
-                Ok(Self { conn, home: None, door: Some(Arc::new(door)) })
+                Ok(Self { conn, home: None, door: Some(Arc::new(door)), _hold: hold })
             }
         }
     }
@@ -208,7 +214,8 @@ mod tests {
 
     #[test]
     fn a_cache_keeps_as_many_bytes_as_it_may() {
-        let database = Database { conn: Connection::open_in_memory().unwrap(), home: None, door: None };
+        let database =
+            Database { conn: Connection::open_in_memory().unwrap(), home: None, door: None, _hold: Hold::none() };
         let kib_of = |bytes| {
             database.limit_cache(bytes).unwrap();
             -database.conn.query_row("PRAGMA cache_size", [], |row| row.get::<_, i64>(0)).unwrap()
