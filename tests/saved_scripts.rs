@@ -28,12 +28,19 @@ fn every_saved_script_passes() {
 
 #[test]
 fn a_layer_that_has_lost_something_is_described_by_the_first_sector_of_it() {
-    let script = "disk 512\nlayer sqlite 4\nwrite @0 2 2 stamp 1\nflush @0\nread 0 1 ! cut after 0 writes, lose all\n";
-    let (script, mut world) = (script.parse::<Script>().unwrap(), World::new(None).unwrap());
-    prove(&script, &mut world).unwrap();
-    let found = fault::with(Fault::FlushDoesNothing, || prove(&script, &mut world)).expect_err("a flush that was none");
-    let told = "from the latest it differs first in sector 2, and does not have it";
-    assert!(found.to_string().contains(told), "{found}");
+    let cases = [
+        ("write @0 2 2 stamp 1", "does not have it"),
+        ("write @0 0 4 stamp 1 fua\nwrite @0 2 2 stamp 2", "has other bytes there"),
+    ];
+    for (writes, how) in cases {
+        let text = format!("disk 512\nlayer sqlite 4\n{writes}\nflush @0\nread 0 1 ! cut after 0 writes, lose all\n");
+        let (script, mut world) = (text.parse::<Script>().unwrap(), World::new(None).unwrap());
+        prove(&script, &mut world).unwrap();
+        let lost = fault::with(Fault::FlushDoesNothing, || prove(&script, &mut world));
+        let found = lost.expect_err("a flush that was none");
+        let told = format!("from the latest it differs first in sector 2, and {how}");
+        assert!(found.to_string().contains(&told), "{found}");
+    }
 }
 
 #[test]
