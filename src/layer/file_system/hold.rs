@@ -66,7 +66,7 @@ mod linux {
         wanted: Wanted,
         shares: usize,
         /// Closing it lets go, and of SQLite's locks too. So nobody else in this process may open the file for that.
-        _file: File,
+        file: File,
     }
 
     static HELD: Mutex<BTreeMap<Key, Held>> = Mutex::new(BTreeMap::new());
@@ -87,8 +87,11 @@ mod linux {
             let mut held = held();
             if let Some(file) = held.get_mut(&self.0) {
                 file.shares -= 1;
-                if file.shares == 0 {
-                    held.remove(&self.0);
+                if file.shares == 0
+                    && let Some(gone) = held.remove(&self.0)
+                {
+                    // A child that is being started has the descriptor too, for a moment, and with it the lock.
+                    let _ = lock(&gone.file, libc::F_UNLCK);
                 }
             }
         }
@@ -113,9 +116,10 @@ mod linux {
             // Another has taken its place meanwhile.
             return Err(ErrorKind::WouldBlock.into());
         }
-        match lock(&file, wanted) {
+        let kind = if wanted == Wanted::Writing { libc::F_WRLCK } else { libc::F_RDLCK };
+        match lock(&file, kind) {
             Ok(()) => {
-                held.insert(key, Held { wanted, shares: 1, _file: file });
+                held.insert(key, Held { wanted, shares: 1, file });
                 Ok(Some(Share(key)))
             }
             Err(e) if matches!(e.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => {
@@ -126,11 +130,7 @@ mod linux {
         }
     }
 
-    fn lock(file: &File, wanted: Wanted) -> Result<()> {
-        let kind = match wanted {
-            Wanted::Reading => libc::F_RDLCK,
-            Wanted::Writing => libc::F_WRLCK,
-        };
+    fn lock(file: &File, kind: libc::c_int) -> Result<()> {
         let lock = libc::flock {
             l_type: kind as libc::c_short,
             l_whence: libc::SEEK_SET as libc::c_short,
