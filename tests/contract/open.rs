@@ -291,3 +291,28 @@ fn rule_19_a_row_of_wrong_length_is_an_error_at_its_sector_and_never_data() {
         assert_eq!(look(&layer, 1..4), [Some(1), Some(5), Some(1)]);
     }
 }
+
+/// A backup that was put in the place of a layer whose process was killed, say.
+#[test]
+fn rule_19_a_log_of_another_layer_is_not_replayed_into_the_file() {
+    for (mine, other) in Home::files().zip(Home::files()) {
+        for home in [&mine, &other] {
+            let layer = home.create(disk_of(64));
+            write(&layer, 0, 1, 64);
+            layer.close().unwrap();
+        }
+        let layer = mine.open();
+        write(&layer, 7, 2, 3);
+        layer.flush().unwrap();
+        let killed = super::power::copy_of(&mine);
+        std::fs::copy(other.path(), killed.path()).unwrap();
+        let before = bytes_of(&killed.path());
+        assert!(!before[1].is_empty());
+        let error = refused(killed.try_open(Mode::ReadWrite), ErrorKind::Corrupt);
+        assert!(error.to_string().contains("log beside it is that of another layer"), "{error}");
+        assert!(bytes_of(&killed.path()) == before);
+        // The right one is found again.
+        std::fs::copy(mine.path(), killed.path()).unwrap();
+        assert_eq!(look(&killed.open(), 6..8), [Some(1), Some(2)]);
+    }
+}

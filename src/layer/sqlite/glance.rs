@@ -58,6 +58,13 @@ impl Glance {
         is_usual.then_some(Self { file, page_size, pages: header.pages()? })
     }
 
+    /// The text in the only row of a table of a file, without what is newer in its log.
+    pub(super) fn only_text_in_file(file: Arc<Anchor>, name: &str) -> Option<String> {
+        let header = Header::in_file(&file)?;
+        let (glance, format) = (Self::at(file, &header)?, header.said().format().ok()?);
+        glance.only_text(&glance.tables(format)?, name)
+    }
+
     /// The tables, if all are there and have our own texts, and nothing else is.
     pub(super) fn tables(&self, format: Format) -> Option<Tables> {
         let (sectors, common) = format.tables();

@@ -7,6 +7,7 @@ use rusqlite::types::FromSql;
 
 use super::database::{Database, Left, sql_error};
 use super::format::{APPLICATION_ID, Format, UNFINISHED};
+use super::gate::Anchor;
 use super::journal;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
@@ -85,8 +86,13 @@ impl Header {
         if journal::is_there(path, "-wal", files)? {
             return Ok(None);
         }
+        Ok(Self::in_file(&file))
+    }
+
+    /// That of the file itself, of which a newer one may lie in the log; none if it cannot be read.
+    pub(super) fn in_file(file: &Anchor) -> Option<Self> {
         let mut bytes = [0; LEN];
-        Ok(file.read(&mut bytes, 0).then_some(Self(bytes)))
+        file.read(&mut bytes, 0).then_some(Self(bytes))
     }
 
     /// What lies in the log: a file that has none yet gets it first.

@@ -1,5 +1,7 @@
 //! The tables of a dbhd: what they are, and whether a file has just these.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -7,6 +9,7 @@ use uuid::Uuid;
 use super::clusters::Shape;
 use super::database::sql_error;
 use super::format::{Column, Format, Rule, Stored, Table};
+use super::gate::Anchor;
 use super::glance::{Ends, Glance};
 use super::header::Said;
 use crate::error::{Error, ErrorKind, Result};
@@ -189,6 +192,26 @@ pub(super) fn salvageable(conn: &Connection) -> Result<Contents> {
     let tables = |has_identity| Tables { roots: Vec::new(), has_identity, are_foreign: true };
     let read = |has_identity| read(conn, said.page_size, format, tables(has_identity), Rows::First, None);
     read(has_identity).or_else(|_| read(false))
+}
+
+/// Refuses a file whose log is that of another layer: SQLite replays it into whatever file it lies beside, which gives a
+/// mixture of both where every page is whole. Most logs say whose they are; it is seen if the file itself says so too.
+///
+/// # Errors
+///
+/// `Corrupt`.
+pub(super) fn check_log(found: &Contents, file: Option<Arc<Anchor>>) -> Result<()> {
+    let text = file.and_then(|file| Glance::only_text_in_file(file, "identity"));
+    let in_file = text.and_then(|text| from_json::<Lineage>(&text, "identity").ok());
+    match found.lineage.zip(in_file) {
+        Some((seen, in_file)) if seen.uuid != in_file.uuid => {
+            let (log, file) = (seen.uuid, in_file.uuid);
+            Err(corrupt(&format!(
+                "the log beside it is that of another layer ({log}, not {file}); put it where it belongs"
+            )))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Which rows of metadata there may be.

@@ -28,6 +28,9 @@ impl Session {
         let said = header.map_or_else(|| Said::by(&database.conn), |header| Ok(header.said()))?;
         let glance = header.as_ref().and_then(|header| Glance::at(database.file()?, header));
         let contents = schema::inspect_as(&database.conn, said, glance.as_ref())?;
+        if header.is_none() {
+            schema::check_log(&contents, database.file())?;
+        }
         let mut left = Left::Something;
         if let Location::File(path) = location {
             match made {
