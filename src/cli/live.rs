@@ -1,4 +1,4 @@
-//! The child of `gate --deep`: it works on a layer until it is killed.
+//! The child of `gate --deep`: it works on a layer until it is killed, or nobody is left to kill it.
 
 use std::io::{Write, stderr};
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use clap::Args;
 use disklayer_sqlite::error::Result;
 use disklayer_sqlite::harness::kills::Life;
 
-use super::Verdict;
+use super::{Verdict, interrupt};
 
 /// Work on a layer until somebody ends it; `gate --deep` starts this
 #[derive(Args)]
@@ -19,8 +19,9 @@ pub(super) struct Live {
 
 impl Live {
     pub(super) fn execute(self) -> Result<Verdict> {
+        interrupt::when_stdin_ends(|| std::process::exit(2));
         let life = Life { seed: self.seed, number: self.number };
-        // One call for a line, so that no half of one is ever said. Whoever does not listen has gone, and ends this.
+        // One call for a line, so that no half of one is ever said. Whoever does not listen has gone, and stdin ends.
         let mut say = |line: &str| drop(stderr().write_all(format!("{line}\n").as_bytes()));
         life.live(&self.place, &mut say).map(|never| match never {})
     }

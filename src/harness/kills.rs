@@ -97,7 +97,7 @@ impl Series {
     }
 
     /// Starts `child`, which must [live](Life::live) `life` on this file and say so on stderr; kills it, looks at what
-    /// it leaves, and counts that.
+    /// it leaves, and counts that. If its stdin ends, nobody is left to kill it.
     ///
     /// # Errors
     ///
@@ -206,9 +206,9 @@ impl Moment {
         Self { lines, turns: choices.below(most) }
     }
 
-    /// Starts the child, kills it, and listens to the end.
+    /// Starts the child, kills it, and listens to the end. If this process is killed first, the child's stdin ends.
     fn kill(self, mut child: Command) -> std::io::Result<LastWords> {
-        let mut child = child.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+        let mut child = child.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
         let mut words = LastWords::default();
         let mut pipe = child.stderr.take().map(BufReader::new);
         let mut heard = Ok(());

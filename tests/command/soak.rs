@@ -32,7 +32,7 @@ fn start(place: &Place, options: &str) -> Child {
 }
 
 /// Waits until something is so.
-fn wait_for<T>(mut what: impl FnMut() -> Option<T>) -> T {
+pub(super) fn wait_for<T>(mut what: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = what() {
@@ -43,7 +43,7 @@ fn wait_for<T>(mut what: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-fn signal(name: &str, process: u32) {
+pub(super) fn signal(name: &str, process: u32) {
     let sent = Command::new("sh").args(["-c", &format!("kill -{name} {process}")]).status().expect("a shell");
     assert!(sent.success());
 }

@@ -4,7 +4,6 @@
 //! is counted and not shrunk again. It comes to its end, too, when stdin does: nobody is waiting for it any more.
 
 use std::collections::HashSet;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -47,10 +46,7 @@ pub(in super::super) struct Slice {
 
 impl Slice {
     pub(in super::super) fn execute(self, plant: Plant) -> Result<Verdict> {
-        std::thread::spawn(|| {
-            let _ = std::io::stdin().read_to_end(&mut Vec::new());
-            interrupt::request();
-        });
+        interrupt::when_stdin_ends(interrupt::request);
         let start = Instant::now();
         let plan = plan(self.seed, self.suite, start + self.time).from(self.from);
         let mut world = self.place.world()?;
