@@ -16,7 +16,7 @@ use super::place::Place;
 use super::scripts::{self, Saved};
 use super::table::{counted, rounded};
 use super::trace::Trace;
-use super::{Verdict, gate, interrupt, outputs, picture};
+use super::{Verdict, gate, interrupt, outputs, picture, soak};
 
 mod emit;
 
@@ -55,6 +55,7 @@ impl Replay {
         self.spare_inputs()?;
         let base = self.place.base_sectors()?;
         let (artifacts, files) = artifacts::sort_out(&self.files, self.target)?;
+        let (idle, files): (Vec<_>, Vec<_>) = files.into_iter().partition(|path| is_idle(path));
         let mut world = self.place.world()?;
         let scripts = match self.seed.zip(self.case) {
             Some((seed, case)) => {
@@ -74,7 +75,11 @@ impl Replay {
             }
             replayed.run_artifact(artifact, self.trace);
         }
-        let (verdict, line) = replayed.verdict(all);
+        let (verdict, mut line) = replayed.verdict(all);
+        if all == 0 && !idle.is_empty() {
+            line = "PASS  nothing was found, so there is nothing to run again".to_owned();
+        }
+        idle.iter().for_each(|path| _ = writeln!(replayed.text, "\n{}: this soak has found nothing", path.display()));
         let scripts: Vec<_> = scripts.into_iter().chain(artifacts.iter().filter_map(Artifact::saved)).collect();
         self.html.as_deref().map_or(Ok(()), |path| write(path, &drawn(&scripts, &line, &mut world)))?;
         self.emit_test.as_deref().map_or(Ok(()), |path| write(path, &emit::tests(&scripts)))?;
@@ -94,6 +99,11 @@ impl Replay {
         }
         outputs::apart(outputs, taken.iter().map(PathBuf::as_path))
     }
+}
+
+/// Whether a soak has nothing to run again, since it has found nothing.
+fn is_idle(path: &Path) -> bool {
+    scripts::within(path).is_ok_and(|files| files.is_empty()) && soak::found_nothing(path)
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {

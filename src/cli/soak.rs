@@ -33,6 +33,7 @@ mod state;
 mod text;
 
 use dir::Dir;
+pub(super) use dir::found_nothing;
 use fuzz::Fuzzers;
 use lane::Lane;
 use report::Report;

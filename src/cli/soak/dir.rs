@@ -12,7 +12,7 @@ use super::damage;
 use super::state::State;
 use crate::cli::gate::Finding;
 use crate::cli::place::Place;
-use crate::cli::scripts;
+use crate::cli::{inputs, scripts};
 
 /// How long, if nothing is said.
 const NIGHT: Duration = Duration::from_secs(8 * 3600);
@@ -99,6 +99,14 @@ impl Dir {
         };
         Ok(saved.iter().filter_map(Finding::saved).collect())
     }
+}
+
+/// Whether `path` is the directory of a soak, or that of its findings, and none was ever made.
+pub(in crate::cli) fn found_nothing(path: &Path) -> bool {
+    let above = path.parent().filter(|_| path.ends_with("findings"));
+    let mut states = [Some(path), above].into_iter().flatten().map(|dir| dir.join("state.json"));
+    let nothing = |state: PathBuf| parsed(&inputs::text(&state, "a state")?).map(|state| state.findings.is_empty());
+    states.any(|state| nothing(state).unwrap_or(false))
 }
 
 fn parsed(text: &str) -> Result<State> {

@@ -62,6 +62,37 @@ fn a_directory_that_is_not_a_soaks_stays_as_it_is() {
 }
 
 #[test]
+fn a_soak_that_has_found_nothing_is_replayed_and_passes() {
+    let place = soaked();
+    for path in ["soak", "soak/findings", "soak soak"] {
+        let ran = place.run(&format!("replay {path}"));
+        ran.says_first(0, "PASS  nothing was found, so there is nothing to run again\n");
+        assert!(ran.out.contains("\nsoak"), "{}", ran.out);
+    }
+    place.write("some.script", "disk 512\nlayer ram 8\nread 0 1\n");
+    let ran = place.run("replay soak some.script");
+    ran.says_first(0, "PASS  1 script, ");
+    assert!(ran.out.contains("\nsoak: this soak has found nothing\n"), "{}", ran.out);
+    // What was found and is gone, a directory in it that is not its own, and one of nobody's: nothing is known of them.
+    std::fs::create_dir_all(place.path("soak/empty")).expect("a directory");
+    std::fs::create_dir_all(place.path("empty/findings")).expect("a directory");
+    for path in ["soak/empty", "empty", "empty/findings"] {
+        place.run(&format!("replay {path}")).refuses(&[path, "no file *.script"]);
+    }
+    change(&place, "/version", json!(2));
+    place.run("replay soak").refuses(&["soak and the directories in it have no file *.script"]);
+}
+
+#[test]
+fn a_finding_that_was_lost_is_no_soak_without_one() {
+    let place = Place::new();
+    let options = "--for 4s --slice 200ms --no-fuzz --plant UnmapMissesLast";
+    place.run(&format!("soak {options}")).says_first(1, "FAIL  ");
+    std::fs::remove_dir_all(place.path("soak/findings")).expect("findings");
+    place.run("replay soak").refuses(&["no file *.script"]);
+}
+
+#[test]
 fn a_damaged_state_is_told_when_it_is_read() {
     let damage = [
         ("/wanted_seconds", json!(1e300), "wanted_seconds is 1e300"),
