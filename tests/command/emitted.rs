@@ -19,3 +19,31 @@ read 39 5
         panic!("{divergence}");
     }
 }
+
+#[test]
+fn script_crate() {
+    let script = "\
+disk 512
+layer ram 8
+read 0 1
+";
+    let script: Script = script.parse().expect("a script");
+    let mut world = World::new(None).expect("a place for the layers");
+    if let Err(divergence) = prove(&script, &mut world) {
+        panic!("{divergence}");
+    }
+}
+
+#[test]
+fn script_prove() {
+    let script = "\
+disk 512
+layer ram 8
+read 0 1
+";
+    let script: Script = script.parse().expect("a script");
+    let mut world = World::new(None).expect("a place for the layers");
+    if let Err(divergence) = prove(&script, &mut world) {
+        panic!("{divergence}");
+    }
+}

@@ -78,6 +78,11 @@ fn a_script_of_the_gate_is_found_by_its_seed_and_number() {
 fn what_is_written_as_a_test_is_one() {
     let place = Place::new();
     place.write("a-write-under-an-unmap.script", SCRIPT);
-    place.run("replay a-write-under-an-unmap.script --emit-test emitted.rs").says_first(0, "PASS");
+    // No function can be called `crate`, and a file that imports a function `prove` can have no other.
+    place.write("crate.script", "disk 512\nlayer ram 8\nread 0 1\n");
+    place.write("prove.script", "disk 512\nlayer ram 8\nread 0 1\n");
+    place
+        .run("replay a-write-under-an-unmap.script crate.script prove.script --emit-test emitted.rs")
+        .says_first(0, "PASS");
     assert_eq!(place.read("emitted.rs"), include_str!("emitted.rs"));
 }

@@ -32,14 +32,15 @@ fn test(saved: &Saved, name: &str) -> String {
     text
 }
 
-/// The name of the file, as that of a function.
+/// The name of the file, as that of a function. A word alone may be one of the language, or what the file imports.
 fn name(saved: &Saved) -> String {
     let file = saved.name.rsplit(['/', '\\']).next().unwrap_or_default().trim_end_matches(".script");
     let letters = file.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' });
     let name: String = letters.collect();
     let words: Vec<&str> = name.split('_').filter(|word| !word.is_empty()).collect();
-    match words.join("_") {
-        name if name.starts_with(|c: char| c.is_ascii_digit()) || name.is_empty() => format!("script_{name}"),
-        name => name,
+    match words[..] {
+        [] | [_] => format!("script_{}", words.concat()),
+        [first, ..] if first.starts_with(|c: char| c.is_ascii_digit()) => format!("script_{}", words.join("_")),
+        _ => words.join("_"),
     }
 }
