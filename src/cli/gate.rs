@@ -59,7 +59,7 @@ pub(super) struct Gate {
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     scripts: u64,
     /// Instead of a number of scripts: how long, such as 90s, 5m or 8h
-    #[arg(long, value_parser = humantime::parse_duration)]
+    #[arg(long, value_parser = time)]
     time: Option<Duration>,
     /// How many at a time [default: one for each core]
     #[arg(long, value_name = "J", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -222,6 +222,13 @@ pub(super) fn seed(text: &str) -> Result<u64, String> {
         // A hasher's keys are the one randomness that the standard library has.
         "random" => Ok(RandomState::new().hash_one(std::process::id())),
         number => number.parse().map_err(|_| "a number below 2^64 or `random` is expected".to_owned()),
+    }
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text).map_err(|e| e.to_string())? {
+        Duration::ZERO => Err("no script is run in no time".to_owned()),
+        time => Ok(time),
     }
 }
 

@@ -16,7 +16,9 @@ fn help_and_version_are_there() {
 #[test]
 fn wrong_options_are_refused() {
     let place = Place::new();
-    for options in ["--scripts 0", "--time 60", "--seed one", "--jobs 0", "--time 1s --scripts 5", "--plant Nothing"] {
+    for options in
+        ["--scripts 0", "--time 60", "--time 0s", "--seed one", "--jobs 0", "--time 1s --scripts 5", "--plant Nothing"]
+    {
         place.run(&format!("gate {options}")).refuses(&[options.split(' ').next().unwrap_or_default()]);
     }
 }
