@@ -23,7 +23,7 @@ mod emit;
 /// Run again what was saved: a script, a directory of them such as a soak's, what proptest or a fuzzer has left
 #[derive(Args)]
 pub(super) struct Replay {
-    #[arg(required_unless_present = "seed", value_name = "FILE")]
+    #[arg(required_unless_present_any = ["seed", "case"], value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The files are inputs of this fuzz target [default: what artifacts/TARGET/… or the file's name says]
     #[arg(long, value_name = "TARGET")]

@@ -24,6 +24,15 @@ fn wrong_options_are_refused() {
 }
 
 #[test]
+fn a_number_without_a_seed_asks_for_the_seed_alone() {
+    let ran = Place::new().run("replay --case 3");
+    ran.refuses(&["required arguments were not provided:\n  --seed"]);
+    let (asked, _) = ran.err.split_once("Usage").expect("how it is used");
+    assert!(!asked.contains("FILE"), "{}", ran.err);
+    Place::new().run("replay").refuses(&["<FILE>"]);
+}
+
+#[test]
 fn wrong_paths_are_refused_before_anything_runs() {
     let place = Place::new();
     std::fs::create_dir(place.path("directory")).expect("a directory");
