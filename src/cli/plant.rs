@@ -3,6 +3,10 @@
 #[cfg(feature = "planted-faults")]
 use disklayer_sqlite::fault::{self, Fault};
 
+/// So many names are told at most.
+#[cfg(feature = "planted-faults")]
+const NEAR: usize = 3;
+
 #[cfg(feature = "planted-faults")]
 #[derive(clap::Args, Clone, Copy, Default)]
 pub(super) struct Plant {
@@ -27,10 +31,31 @@ impl Plant {
     }
 }
 
+/// The fault of that name, or those whose names are near it.
 #[cfg(feature = "planted-faults")]
-fn named(name: &str) -> Result<Fault, String> {
-    let known = || Fault::ALL.iter().map(|fault| format!("{fault:?}")).collect::<Vec<_>>().join(", ");
-    Fault::named(name).ok_or_else(|| format!("the faults are {}", known()))
+pub(super) fn named(name: &str) -> Result<Fault, String> {
+    Fault::named(name).ok_or_else(|| {
+        let mut near: Vec<_> = Fault::ALL.iter().map(|fault| format!("{fault:?}")).collect();
+        near.retain(|other| likeness(name, other) >= 50);
+        near.sort_by_key(|other| std::cmp::Reverse(likeness(name, other)));
+        near.truncate(NEAR);
+        let near = if near.is_empty() { String::new() } else { format!("; near it: {}", near.join(", ")) };
+        format!("there is no fault {name}{near}; all {} are in src/fault/list.rs", Fault::ALL.len())
+    })
+}
+
+/// How many pairs of letters two names share, in percent of all.
+#[cfg(feature = "planted-faults")]
+fn likeness(one: &str, other: &str) -> usize {
+    let pairs = |name: &str| {
+        let letters: Vec<_> = name.to_lowercase().chars().collect();
+        letters.windows(2).map(<[char]>::to_vec).collect::<Vec<_>>()
+    };
+    let (one, mut rest) = (pairs(one), pairs(other));
+    let all = one.len() + rest.len();
+    let shared =
+        one.iter().filter(|pair| rest.iter().position(|p| p == *pair).map(|at| rest.swap_remove(at)).is_some());
+    200 * shared.count() / all.max(1)
 }
 
 #[cfg(not(feature = "planted-faults"))]

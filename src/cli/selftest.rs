@@ -28,6 +28,7 @@ pub(super) struct Selftest {
     seeds: u64,
     /// Only this fault; more than once for several [default: all]
     #[arg(long, value_name = "NAME", num_args = 1..)]
+    #[cfg_attr(feature = "planted-faults", arg(value_parser = known))]
     fault: Vec<String>,
     /// How many at a time [default: one for each core]
     #[arg(long, value_name = "J", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -48,6 +49,12 @@ pub(super) struct Selftest {
 enum Generator {
     /// All operations, places and contents alike
     Uniform,
+}
+
+/// A name that a fault has.
+#[cfg(feature = "planted-faults")]
+fn known(name: &str) -> Result<String, String> {
+    super::plant::named(name).map(|_| name.to_owned())
 }
 
 #[cfg(feature = "planted-faults")]

@@ -20,6 +20,19 @@ fn a_fault_that_is_not_found_is_named_and_is_a_failure() {
     let ran = place.run("selftest --seeds 1 --scripts 1 --fault OracleTakesAnyOrder");
     ran.says_first(1, "FAIL  0 of 1 planted fault found");
     assert!(ran.out.contains("OracleTakesAnyOrder was not found in 1 scripts"), "{}", ran.out);
-    let ran = place.run("selftest --fault NoSuchThing");
-    assert!(ran.code == Some(2) && ran.err.contains("no fault is called NoSuchThing"), "{}", ran.err);
+}
+
+#[test]
+fn a_name_that_no_fault_has_brings_those_that_are_near() {
+    let place = Place::new();
+    for (name, near) in [("zerowritedelete", "ZeroWriteDeletes"), ("UnmapMisesLast", "UnmapMissesLast")] {
+        for line in ["selftest --fault", "gate --plant"] {
+            let ran = place.run(&format!("{line} {name}"));
+            ran.refuses(&[&format!("there is no fault {name}"), near, "src/fault/list.rs"]);
+            assert!(ran.err.lines().next().is_some_and(|line| line.len() < 200), "{}", ran.err);
+        }
+    }
+    let ran = place.run("selftest --fault 1234");
+    ran.refuses(&["there is no fault 1234", "src/fault/list.rs"]);
+    assert!(!ran.err.contains("near"), "{}", ran.err);
 }
