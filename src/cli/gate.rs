@@ -110,7 +110,7 @@ impl Gate {
         let junit = self.junit.as_deref().map(Output::create).transpose()?;
         let json = self.json.as_deref().map(Output::create).transpose()?;
         let extent = self.extent()?;
-        let plan = Plan::new(self.seed, extent, self.shard, self.suite)
+        let plan = Plan::new(self.seed, extent, self.shard, self.suite.clone())
             .with(base, self.states)
             .with_runs(if self.twice { Runs::Twice } else { Runs::Once });
         let findings = Findings::new(
@@ -121,9 +121,9 @@ impl Gate {
         let start = Instant::now();
         let jobs = worlds.len();
         let tallies = run(worlds, &plan, &findings, plant)?;
-        let hunt = kills::Hunt { place: &self.place, failures: &self.failures, seed: self.seed, plant };
         let time = start.elapsed();
-        let kills = self.kills.or(self.deep.then_some(kills::DEEP)).map(|kills| hunt.run(kills, jobs)).transpose()?;
+        let kills = self.kills.or(self.deep.then_some(kills::DEEP));
+        let kills = kills.map(|kills| self.hunt(kills, plant).run(kills, jobs)).transpose()?;
         let end = match () {
             () if findings.are_enough() => End::Enough,
             () if interrupt::requested() => End::Interrupted,
@@ -137,6 +137,14 @@ impl Gate {
         let Some(time) = self.time else { return Ok(Extent::Scripts(self.scripts)) };
         let until = Instant::now().checked_add(time);
         until.map(Extent::Until).ok_or_else(|| Error::new(ErrorKind::OutOfRange, "--time is longer than there is time"))
+    }
+
+    /// What kills afterwards; scripts are no part of it, so its command has only the one that a run must have.
+    fn hunt(&self, kills: u64, plant: Plant) -> kills::Hunt<'_> {
+        let Self { place, failures, seed, jobs, .. } = self;
+        let jobs = jobs.map_or(String::new(), |jobs| format!(" --jobs {jobs}"));
+        let again = format!("disklayer gate --scripts 1 --kills {kills}{jobs} --seed {seed}{}", plant.option());
+        kills::Hunt { place, failures, seed: *seed, plant, again }
     }
 
     fn worlds(&self) -> Result<Vec<World>> {

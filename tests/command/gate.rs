@@ -123,6 +123,8 @@ fn kills_are_counted_and_what_one_leaves_is_kept_if_it_is_wrong() {
     let ran = place.run("gate --scripts 2 --kills 90 --jobs 1 --plant LogDeletedAtOpen --junit junit.xml");
     ran.says_first(1, "FAIL");
     assert!(ran.out.contains("a kill was not survived") && ran.out.contains("what might be lost:"), "{}", ran.out);
+    let again = "`disklayer gate --scripts 1 --kills 90 --jobs 1 --seed 1 --plant LogDeletedAtOpen` kills again";
+    assert!(ran.out.contains(again), "{}", ran.out);
     assert!(place.read("junit.xml").contains("what a killed process leaves is a prefix"));
     let kept = std::fs::read_dir(place.path("failures")).expect("failures").next().expect("a finding").expect("a name");
     let names: Vec<_> = std::fs::read_dir(kept.path()).expect("files").map(|file| file.expect("a name")).collect();

@@ -46,6 +46,8 @@ pub(super) struct Hunt<'a> {
     pub(super) failures: &'a Path,
     pub(super) seed: u64,
     pub(super) plant: Plant,
+    /// The command that kills as many again.
+    pub(super) again: String,
 }
 
 impl Kills {
@@ -137,9 +139,7 @@ impl Hunt<'_> {
             })
         });
         match copied {
-            Ok(()) => {
-                format!("what it left is in {}; `disklayer gate --deep --seed {}` kills again", to.display(), life.seed)
-            }
+            Ok(()) => format!("what it left is in {}; `{}` kills again", to.display(), self.again),
             Err(error) => format!("what it left could not be kept in {}: {error}", to.display()),
         }
     }
