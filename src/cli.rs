@@ -1,7 +1,8 @@
 //! The command line. Time, chance, environment and arguments enter here and nowhere else.
 //!
 //! The exit code is 0 if everything passed, 1 if system and oracle differ (or the gate did not exercise what it must),
-//! 2 if the command cannot be done as it was given, with a sentence on stderr, and 130 after Ctrl-C with nothing found.
+//! 2 if the command cannot be done as it was given, or not where it runs, with a sentence on stderr, and 130 after Ctrl-C
+//! with nothing found.
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -113,14 +113,16 @@ impl Gate {
         let plan = Plan::new(self.seed, extent, self.shard, self.suite.clone())
             .with(base, self.states)
             .with_runs(if self.twice { Runs::Twice } else { Runs::Once });
-        let findings = Findings::new(
+        let mut findings = Findings::new(
             self.failures.clone(),
             format!("`disklayer gate --seed {}`", self.seed),
             format!("{}{}", self.place.options(), plant.option()),
+            self.place.clone(),
         );
         let start = Instant::now();
         let jobs = worlds.len();
         let tallies = run(worlds, &plan, &findings, plant)?;
+        findings.need_room()?;
         let time = start.elapsed();
         let kills = self.kills.or(self.deep.then_some(kills::DEEP));
         let kills = kills.map(|kills| self.hunt(kills, plant).run(kills, jobs)).transpose()?;
@@ -242,5 +244,5 @@ fn time(text: &str) -> Result<Duration, String> {
 
 /// Whether nothing more is to be begun.
 fn stopped(findings: &Findings) -> bool {
-    interrupt::requested() || findings.are_enough()
+    interrupt::requested() || findings.are_over()
 }

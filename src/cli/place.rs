@@ -12,6 +12,8 @@ use tempfile::TempDir;
 const MEMORY: &str = "/dev/shm";
 /// The names of directories that are made here begin so.
 const PREFIX: &str = "disklayer-";
+/// A place without room for so much is full: a script takes less.
+const ROOM: usize = 8 << 20;
 
 #[derive(Args, Clone, Default)]
 pub(super) struct Place {
@@ -32,7 +34,6 @@ impl Place {
 
     /// A new directory in the same place, which goes with the value.
     pub(super) fn directory(&self) -> Result<TempDir> {
-        let new = |dir: &Path| tempfile::Builder::new().prefix(PREFIX).tempdir_in(dir);
         self.somewhere(|dir| {
             new(dir).map_err(|e| Error::from_io(format!("making a directory in {}", dir.display()), e))
         })
@@ -63,6 +64,24 @@ impl Place {
         }
     }
 
+    /// Says that the place is full, if it is.
+    pub(super) fn full(&self) -> Option<Error> {
+        let (first, otherwise) = self.candidates();
+        let fill = |dir: &Path| std::fs::write(new(dir)?.path().join("room"), vec![1; ROOM]);
+        for dir in [Some(first), otherwise].into_iter().flatten() {
+            match fill(&dir) {
+                Ok(()) => return None,
+                Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+                    let what = format!("{} is full; name another place with --dir or TMPDIR", dir.display());
+                    return Some(Error::from_io(what, error));
+                }
+                // Nothing can be there, so the next is the place.
+                Err(_) => {}
+            }
+        }
+        None
+    }
+
     /// The size of the base in sectors of 512 bytes.
     pub(super) fn base_sectors(&self) -> Result<Option<u64>> {
         let Some(base) = &self.base else { return Ok(None) };
@@ -79,4 +98,8 @@ impl Place {
         let base = self.base.as_ref().map(|base| format!(" --base {}", super::shell(&base.display().to_string())));
         base.unwrap_or_default()
     }
+}
+
+fn new(dir: &Path) -> std::io::Result<TempDir> {
+    tempfile::Builder::new().prefix(PREFIX).tempdir_in(dir)
 }

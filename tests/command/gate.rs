@@ -162,6 +162,32 @@ fn nothing_is_left_behind() {
     assert!(!place.path("failures").exists());
 }
 
+/// A file system of its own takes rights that not everybody has.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_directory_that_is_full_ends_a_run_and_is_no_finding() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("small")).expect("a directory");
+    let run = |options: &str| {
+        let inner = place.command(&format!("gate --scripts 6000 --dir small {options}"));
+        let line = "mount -t tmpfs -o size=512k none small 2>/dev/null || exit 77; exec \"$@\"";
+        let mut outer = std::process::Command::new("unshare");
+        outer.args(["--user", "--map-root-user", "--mount", "sh", "-c", line, "sh"]).current_dir(place.path(""));
+        outer.arg(inner.get_program()).args(inner.get_args()).output().map(super::Ran::from)
+    };
+    match run("") {
+        Ok(ran) if ran.code != Some(77) && !ran.err.contains("unshare") => {
+            ran.refuses(&["small is full", "--dir", "no space left"]);
+            assert!(!place.path("failures").exists());
+        }
+        _ => return println!("no file system of its own here"),
+    }
+    run("--plant UnmapKeepsData").expect("the same").refuses(&["small is full", "is in failures"]);
+    let found = std::fs::read_dir(place.path("failures")).expect("failures").map(|file| file.expect("a name").path());
+    let found: Vec<_> = found.map(|path| std::fs::read_to_string(path).expect("a script")).collect();
+    assert!(!found.is_empty() && found.iter().all(|script| !script.contains("no space left")), "{found:#?}");
+}
+
 #[test]
 fn whoever_stops_listening_does_no_harm() {
     let mut child = Place::new()

@@ -2,13 +2,15 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use disklayer_sqlite::harness::{Divergence, Signature, World, minimize, prove};
-use disklayer_sqlite::script::Suite;
+use disklayer_sqlite::error::{Error, ErrorKind, Result};
+use disklayer_sqlite::harness::{Difference, Divergence, Signature, World, minimize, prove};
+use disklayer_sqlite::script::{Outcome, Suite};
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
+use super::super::place::Place;
 use super::super::scripts::{DIFFERS, Saved};
 use super::super::{interrupt, shell};
 use super::progress::Progress;
@@ -49,12 +51,17 @@ pub(super) struct Findings {
     most: usize,
     /// What the line that replays needs beside the file.
     options: String,
+    /// Where the layers' files go.
+    place: Place,
+    /// That it is full, if that was met.
+    full: OnceLock<Error>,
     found: Mutex<Vec<(Signature, Finding)>>,
 }
 
 impl Findings {
-    pub(super) fn new(dir: PathBuf, by: String, options: String) -> Self {
-        Self { dir, by, known: HashSet::new(), most: MOST, options, found: Mutex::default() }
+    pub(super) fn new(dir: PathBuf, by: String, options: String, place: Place) -> Self {
+        let (known, full, found) = (HashSet::new(), OnceLock::new(), Mutex::default());
+        Self { dir, by, known, most: MOST, options, place, full, found }
     }
 
     /// The same, without an end, and only counting what is known.
@@ -64,6 +71,35 @@ impl Findings {
 
     pub(super) fn are_enough(&self) -> bool {
         self.found().len() >= self.most
+    }
+
+    /// Whether nothing more is to be looked for.
+    pub(super) fn are_over(&self) -> bool {
+        self.are_enough() || self.full.get().is_some()
+    }
+
+    /// Whether `divergence` is none, since it is the place that is full; nothing after it would be one.
+    pub(super) fn lack_room(&self, divergence: &Divergence) -> bool {
+        let Difference::Outcome { actual: Outcome::Refused { kind: ErrorKind::NoSpace, .. }, .. } =
+            divergence.difference
+        else {
+            return false;
+        };
+        let is_full = || self.place.full().map(|error| self.full.get_or_init(|| error)).is_some();
+        let planned = divergence.script.lines.iter().any(|line| line.strike.is_some());
+        !planned && (self.full.get().is_some() || is_full())
+    }
+
+    /// That the place is full, if that was met, and where the findings are that were made before. One that could not be
+    /// written stands in the report alone, which is not given up then.
+    pub(super) fn need_room(&mut self) -> Result<()> {
+        let Some(full) = self.full.take() else { return Ok(()) };
+        let is_lost = |finding: &Finding| finding.file.is_none() && !self.known.contains(&finding.differs);
+        match self.found() {
+            found if found.is_empty() => Err(full),
+            found if found.iter().any(|(_, finding)| is_lost(finding)) => Ok(()),
+            _ => Err(full.in_context(format!("what was found is in {}, and the run has ended", self.dir.display()))),
+        }
     }
 
     pub(super) fn list(self) -> Vec<Finding> {
@@ -176,5 +212,24 @@ impl Finding {
             Err(error) => self.replay = format!("the script could not be written to {path}: {error}"),
         }
         self
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use disklayer_sqlite::harness::Death;
+
+    use super::*;
+
+    #[test]
+    fn a_layer_that_sees_no_space_where_there_is_some_is_a_finding() {
+        let refused = |layer| Outcome::Refused { kind: ErrorKind::NoSpace, layer };
+        let script = "disk 512\nlayer ram 8\nflush\n".parse().unwrap();
+        let mut divergence = Divergence::died(script, Death::Crashed, String::new());
+        let findings = || Findings::new(PathBuf::new(), String::new(), String::new(), Place::default());
+        divergence.difference =
+            Difference::Outcome { expected: Outcome::Done, actual: refused(Some(0)), message: None };
+        assert!(!findings().lack_room(&divergence));
     }
 }

@@ -51,9 +51,11 @@ impl Slice {
         let plan = plan(self.seed, self.suite, start + self.time).from(self.from);
         let mut world = self.place.world()?;
         let by = format!("`disklayer soak --seed {}`", self.seed);
-        let findings = Findings::new(self.findings.clone(), by, plant.option()).knowing(known(&self.findings));
+        let findings = Findings::new(self.findings.clone(), by, plant.option(), self.place.clone());
+        let mut findings = findings.knowing(known(&self.findings));
         let progress = Progress::new(&plan).marking(Mark::create(&self.mark)?);
         let tallies: Tallies = quietly(|| worker::work(&plan, &mut world, &findings, &progress));
+        findings.need_room()?;
         let end = if interrupt::requested() { End::Interrupted } else { End::Whole };
         let report = Report::new(&plan, 1, start.elapsed(), &tallies, (findings.list(), None), end);
         super::super::print(&report.json()?)?;
