@@ -35,7 +35,7 @@ impl FileDisk {
     ///
     /// # Errors
     ///
-    /// `NotFound`, `PermissionDenied`, `InvalidGeometry` (not a whole number of sectors), `Io`.
+    /// `NotFound`, `PermissionDenied`, `NotADisk` (no regular file), `InvalidGeometry` (not a whole number of sectors), `Io`.
     pub fn open(path: &Path, sector_size: u32, mode: Mode) -> Result<Self> {
         Self::open_in(&Native, path, sector_size, mode)
     }
@@ -48,13 +48,14 @@ impl FileDisk {
     pub fn open_in(files: &dyn FileSystem, path: &Path, sector_size: u32, mode: Mode) -> Result<Self> {
         let failed = |source| Error::from_io(format!("opening the disk image {}", path.display()), source);
         // Before it is opened: what has no length, a pipe for one, might never open.
+        let refuse = |what: &str| {
+            let what = format!("{} is {what}, and a disk image is a file", path.display());
+            Err(Error::new(ErrorKind::NotADisk, what))
+        };
         let len = match files.look(path).map_err(failed)? {
             Found::File(len) => len,
-            Found::Other => 0,
-            Found::Directory => {
-                let what = format!("{} is a directory, and a disk image is a file", path.display());
-                return Err(Error::new(ErrorKind::NotADisk, what));
-            }
+            Found::Other => return refuse("a device or a pipe"),
+            Found::Directory => return refuse("a directory"),
         };
         let geometry = Geometry::from_len(len, sector_size)
             .map_err(|e| Error::new(e.kind(), format!("the disk image {}", path.display())).because(e))?;

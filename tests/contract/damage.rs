@@ -317,3 +317,24 @@ fn rule_08_a_row_of_more_blocks_than_a_cluster_can_have_is_damage() {
         assert_eq!(look(&layer, 8..9), [Some(2)]);
     }
 }
+
+/// Its pages are as they should be, and opening looks no further.
+#[test]
+fn rule_19_whoever_verifies_a_layer_hears_of_a_row_that_cannot_be_read() {
+    for format in FORMATS {
+        let home = Home::file().of(format);
+        let layer = home.create(disk_of(200));
+        write(&layer, 0, 1, 200);
+        layer.verify().unwrap();
+        layer.close().unwrap();
+        let conn = rusqlite::Connection::open(home.path()).unwrap();
+        let (sql, sector) = match format {
+            Format::Original => ("UPDATE sectors SET data = zeroblob(511) WHERE sector = 70", 70),
+            Format::One => ("UPDATE clusters SET data = zeroblob(7) WHERE cluster = 1", 64),
+        };
+        assert_eq!(conn.execute(sql, []).unwrap(), 1);
+        drop(conn);
+        let error = refused(home.open().verify(), ErrorKind::Corrupt);
+        assert!(error.to_string().contains(&format!("sector {sector}")), "{error}");
+    }
+}

@@ -121,10 +121,12 @@ fn rule_19_what_is_no_file_is_refused() {
 #[cfg(unix)]
 #[test]
 fn rule_19_a_device_is_no_disk() {
-    use disklayer_sqlite::layer::{Options, SqliteDiskLayer};
+    use disklayer_sqlite::layer::{FileDisk, Options, SqliteDiskLayer};
     for mode in [Mode::ReadOnly, Mode::ReadWrite] {
         let opened = SqliteDiskLayer::open(Path::new("/dev/null"), mode, &Options::default());
         refused(opened, ErrorKind::NotADisk);
+        let image = refused(FileDisk::open(Path::new("/dev/null"), 512, mode), ErrorKind::NotADisk);
+        assert!(image.to_string().starts_with("/dev/null is a device or a pipe"), "{image}");
     }
 }
 

@@ -7,9 +7,11 @@ use rusqlite::Connection;
 
 use super::checkpoint::Log;
 use super::database::{Database, sql_error};
+use super::format::Stored;
 use super::layout::{Change, Layout};
 use super::readers::Readers;
-use super::schema::Lineage;
+use super::scan::scan;
+use super::schema::{Lineage, corrupt};
 use super::shortcut::Shortcut;
 use super::{Location, Mode, Options, space, structure};
 use crate::error::Result;
@@ -31,6 +33,7 @@ pub(super) struct Session {
     shortcut: Option<Arc<Shortcut>>,
     readers: Option<Arc<Readers>>,
     layout: Box<dyn Layout>,
+    stored: Stored,
     geometry: Geometry,
     access: Access,
     lineage: Option<Lineage>,
@@ -59,6 +62,7 @@ impl Session {
                     .door()
                     .map(|door| Arc::new(Readers::through(door, contents.stored, contents.geometry))),
                 layout: contents.stored.layout(contents.geometry),
+                stored: contents.stored,
                 geometry: contents.geometry,
                 access,
                 lineage: contents.lineage,
@@ -202,16 +206,20 @@ impl Session {
         Ok(())
     }
 
-    /// SQLite's own check of every page and row.
+    /// SQLite's own check of every page, and a look at every row.
     pub(super) fn verify(&mut self) -> Result<()> {
         self.settle_all()?;
         let check = self.database.conn.prepare_cached("PRAGMA main.integrity_check(1)");
         let found: String = check
             .and_then(|mut check| check.query_row([], |row| row.get(0)))
             .map_err(|e| sql_error("checking the database", e))?;
-        match found.as_str() {
-            "ok" => Ok(()),
-            wrong => Err(structure::told(wrong)),
+        if found != "ok" {
+            return Err(structure::told(&found));
+        }
+        let lost = scan(&self.database.conn, self.geometry, self.stored, &mut |_, _| Ok(()))?;
+        match lost.first() {
+            None => Ok(()),
+            Some(lost) => Err(corrupt("its row cannot be read").at_sector(lost.start)),
         }
     }
 }
