@@ -1,6 +1,6 @@
 //! The locks that layers and stacks are guarded by.
 //!
-//! They are those of the standard library. With the feature `harness`, a thread that takes its [`turns`] with others
+//! They are those of the standard library. With the feature `harness`, a thread that takes its `turns` with others
 //! does not wait in the system for a lock: it lets another go on until the lock is free. So real threads on real locks
 //! run one at a time, change over at known steps, and what they did once they do again.
 //!
