@@ -117,7 +117,7 @@ mod tests {
     fn a_savepoint_is_gone_when_its_request_is_done() {
         let format = FormatParams { logically_read_only: false, len: 4096, sector_size: 512 };
         let options = Options { format: Format::Original, ..Options::default() };
-        let layer = SqliteDiskLayer::create(&MemoryFile::default(), format, Existing::Keep, &options).unwrap();
+        let layer = SqliteDiskLayer::create(MemoryFile::default(), format, Existing::Keep, &options).unwrap();
         layer.write(0, &[7; 1024], Durability::Flushed).unwrap();
         layer
             .with(|session| {

@@ -11,6 +11,17 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sync::Mutex;
 
 /// Where the database is.
+///
+/// ```
+/// use disklayer_sqlite::layer::{Location, MemoryFile};
+///
+/// let path = std::path::PathBuf::from("a.dbhd");
+/// let file = MemoryFile::default();
+/// let files: [Location; 4] = ["a.dbhd".into(), path.as_path().into(), (&path).into(), path.clone().into()];
+/// assert!(files.iter().all(|at| at.to_string() == "a.dbhd"));
+/// let memory: [Location; 2] = [(&file).into(), file.into()];
+/// assert!(memory.iter().all(|at| matches!(at, Location::Memory(_))));
+/// ```
 #[derive(Clone, Debug)]
 pub enum Location {
     /// In a file, with its log beside it.
@@ -19,9 +30,21 @@ pub enum Location {
     Memory(MemoryFile),
 }
 
+impl From<&str> for Location {
+    fn from(path: &str) -> Self {
+        Self::File(path.into())
+    }
+}
+
 impl From<&Path> for Location {
     fn from(path: &Path) -> Self {
         Self::File(path.to_owned())
+    }
+}
+
+impl From<&PathBuf> for Location {
+    fn from(path: &PathBuf) -> Self {
+        Self::File(path.clone())
     }
 }
 
@@ -34,6 +57,12 @@ impl From<PathBuf> for Location {
 impl From<&MemoryFile> for Location {
     fn from(file: &MemoryFile) -> Self {
         Self::Memory(file.clone())
+    }
+}
+
+impl From<MemoryFile> for Location {
+    fn from(file: MemoryFile) -> Self {
+        Self::Memory(file)
     }
 }
 

@@ -125,7 +125,7 @@ mod tests {
     fn a_generation_that_cannot_be_written_leaves_no_transaction_open() {
         let format = FormatParams { logically_read_only: false, len: 4096, sector_size: 512 };
         let layer =
-            SqliteDiskLayer::create(&MemoryFile::default(), format, Existing::Keep, &Options::default()).unwrap();
+            SqliteDiskLayer::create(MemoryFile::default(), format, Existing::Keep, &Options::default()).unwrap();
         layer
             .with(|session| {
                 let never = "DROP TABLE identity; CREATE TABLE identity(identity TEXT NOT NULL CHECK (FALSE))";
