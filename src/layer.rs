@@ -236,7 +236,7 @@ impl<L: LayerIo + 'static> LayerAttach for L {
     }
 }
 
-impl LayerIo for Arc<dyn LayerIo> {
+impl<L: LayerIo + ?Sized> LayerIo for Arc<L> {
     fn metadata(&self) -> DiskLayerMetadata {
         (**self).metadata()
     }

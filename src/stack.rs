@@ -52,9 +52,33 @@ pub struct LayerConfiguration {
 }
 
 impl LayerConfiguration {
-    /// A layer without a special part.
+    /// A layer without a special part. Who wants to go on using it himself keeps an `Arc` of it:
+    ///
+    /// ```
+    /// use disklayer_sqlite::geometry::Geometry;
+    /// use disklayer_sqlite::layer::{Access, LayerIo, RamDiskLayer};
+    /// use disklayer_sqlite::stack::{DiskAccess, LayerConfiguration, LayeredDisk};
+    /// use std::sync::Arc;
+    ///
+    /// let top = Arc::new(RamDiskLayer::new(Geometry::new(64, 512)?, Access::ReadWrite));
+    /// let bottom: Box<dyn LayerIo> = Box::new(RamDiskLayer::new(Geometry::new(64, 512)?, Access::ReadWrite));
+    /// let layers = vec![LayerConfiguration::new(top.clone()), LayerConfiguration::new(bottom)];
+    /// LayeredDisk::new(layers, DiskAccess::Writable)?.unmap(0, 8)?;
+    /// assert_eq!(top.next_extent(0)?, Some(0..8));
+    /// # Ok::<(), disklayer_sqlite::error::Error>(())
+    /// ```
     pub fn new(layer: impl LayerAttach + 'static) -> Self {
         Self { layer: Box::new(layer), write_through: false, read_cache: false, parent_check: ParentCheck::Verify }
+    }
+}
+
+impl LayerAttach for Box<dyn LayerIo> {
+    fn attach(self: Box<Self>, _below: Option<&DiskLayerMetadata>) -> Result<Arc<dyn LayerIo>> {
+        Ok(Arc::from(*self))
+    }
+
+    fn preview(&self, _below: Option<&DiskLayerMetadata>) -> Result<Option<DiskLayerMetadata>> {
+        Ok(Some(self.metadata()))
     }
 }
 
