@@ -3,15 +3,17 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::io::{Read, Write};
+use std::ops::Range;
 use std::pin::pin;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::task::{Context, Poll, Waker};
 
 use disklayer_sqlite::error::{Error, ErrorKind, Result};
 use disklayer_sqlite::geometry::Geometry;
-use disklayer_sqlite::harness::{Subject, search};
+use disklayer_sqlite::harness::{Abilities, Subject, search};
 use disklayer_sqlite::layer::UnmapBehavior;
 use disklayer_sqlite::request::Durability;
+use disklayer_sqlite::script::Reopen;
 
 const SECTOR: usize = 512;
 const COUNT: u64 = 40;
@@ -107,6 +109,85 @@ fn a_disk_is_judged_by_the_unmap_that_it_declares() {
     let may_not = [(Zeroes, Does::Nothing), (Zeroes, Does::Half), (Ignored, Does::Zero), (Ignored, Does::Garbage)];
     let may_not = may_not.into_iter().chain([(Unspecified, Does::Flicker), (Unspecified, Does::Garbage)]);
     may_not.for_each(|(declares, does)| assert!(!passes(declares, does), "{declares:?} as {}", does as u8));
+}
+
+/// What a disk does when it is reopened.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Reopens {
+    AsAsked,
+    Writable,
+    /// It stays read-only.
+    ReadOnlyForGood,
+    /// It loses what was not flushed.
+    LosesSome,
+    /// It knows of no other place.
+    NotElsewhere,
+}
+
+struct Reopened {
+    plain: Plain,
+    reopens: Reopens,
+    read_only: bool,
+    /// As it was flushed.
+    flushed: HashMap<u64, Vec<u8>>,
+}
+
+impl Reopened {
+    fn new(reopens: Reopens) -> Self {
+        let plain = Plain::new(Manner { declares: UnmapBehavior::Zeroes, does: Does::Zero });
+        Self { plain, reopens, read_only: false, flushed: HashMap::new() }
+    }
+
+    fn writable(&self, range: Range<u64>) -> Result<()> {
+        match self.read_only && !range.is_empty() {
+            true => Err(Error::new(ErrorKind::ReadOnly, "it was opened read-only")),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Subject for Reopened {
+    fn read(&mut self, sector: u64, buf: &mut [u8]) -> Result<()> {
+        self.plain.read(sector, buf)
+    }
+    fn write(&mut self, sector: u64, data: &[u8], durability: Durability) -> Result<()> {
+        self.writable(geometry().check_buffer(sector, data.len())?)?;
+        self.plain.write(sector, data, durability)
+    }
+    fn unmap(&mut self, sector: u64, count: u64) -> Result<()> {
+        self.writable(geometry().check_range(sector, count)?)?;
+        self.plain.unmap(sector, count)
+    }
+    fn flush(&mut self) -> Result<()> {
+        self.flushed = self.plain.sectors.clone();
+        Ok(())
+    }
+    fn abilities(&self) -> Abilities {
+        Abilities { reopen: true, ..Abilities::default() }
+    }
+    fn reopen(&mut self, how: Reopen) -> Result<()> {
+        self.read_only = match self.reopens {
+            Reopens::Writable => false,
+            Reopens::ReadOnlyForGood => self.read_only || how == Reopen::ReadOnly,
+            _ => how == Reopen::ReadOnly,
+        };
+        match self.reopens {
+            Reopens::LosesSome => self.plain.sectors = self.flushed.clone(),
+            Reopens::NotElsewhere if how == Reopen::Elsewhere => {
+                return Err(Error::new(ErrorKind::Unsupported, "where?"));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_disk_that_can_be_reopened_is_reopened_in_every_way() {
+    search(geometry(), 4, 300, || Reopened::new(Reopens::AsAsked)).unwrap();
+    for wrong in [Reopens::Writable, Reopens::ReadOnlyForGood, Reopens::LosesSome, Reopens::NotElsewhere] {
+        assert!(search(geometry(), 4, 300, || Reopened::new(wrong)).is_err(), "{wrong:?}");
+    }
 }
 
 /// An asynchronous disk, driven by whatever its owner uses; here by polling.

@@ -17,6 +17,9 @@ pub struct Finding {
 
 /// Runs `scripts` random scripts on disks of that geometry; `make` makes a new one for each.
 ///
+/// A disk is reopened if it says that it can be. Its power is never cut, since nobody but its owner could: a flush that
+/// makes nothing durable is not found here.
+///
 /// # Errors
 ///
 /// The first divergence, shrunk.

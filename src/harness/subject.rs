@@ -14,7 +14,7 @@ use crate::script::{Op, Outcome, Pushed, Reopen, Target, Touched};
 pub struct Abilities {
     /// Its layers can be used and looked at alone.
     pub layers: bool,
-    /// It can be closed and opened again.
+    /// It can be closed and opened again, in each of the ways of [`Subject::reopen`].
     pub reopen: bool,
     /// Layers can be pushed, discarded and committed.
     pub reshape: bool,
@@ -48,7 +48,19 @@ pub trait Subject {
         Abilities::default()
     }
 
-    /// Closes the disk and opens it again.
+    /// Closes the disk and opens it again. Whichever way, all that was written is there afterwards, whether it was
+    /// flushed or not, for closing is no power cut.
+    ///
+    /// - [`Reopen::Writable`]: as at first. What was read-only is so no longer.
+    /// - [`Reopen::ReadOnly`]: until the next reopening, writes and unmaps of at least one sector are refused with
+    ///   `ReadOnly`; if they are `Misaligned` or `OutOfRange` too, with that. Reads and flushes go on, and a layer that is used alone ([`Subject::layer`]) stays as writable as it is.
+    /// - [`Reopen::Elsewhere`]: for somebody's own disk the same as `Writable`. In a stack, the layer on top is first
+    ///   tried over a stranger's disk, which it must refuse.
+    ///
+    /// # Errors
+    ///
+    /// None is expected of somebody's own disk: one that is returned is a divergence. A disk that lacks one of the ways
+    /// leaves [`Abilities::reopen`] out.
     fn reopen(&mut self, how: Reopen) -> Result<()> {
         let _ = how;
         Err(unable())
