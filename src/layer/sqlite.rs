@@ -80,6 +80,24 @@ use session::Session;
 use shortcut::{Ask, Shortcut};
 
 /// A disk layer in a SQLite file.
+///
+/// ```
+/// use disklayer_sqlite::layer::*;
+///
+/// let dir = tempfile::tempdir()?;
+/// let path = dir.path().join("a.dbhd");
+/// let format = FormatParams { logically_read_only: false, len: 1 << 20, sector_size: 512 };
+/// let layer = SqliteDiskLayer::create(&path, format, Existing::Keep, &Options::default())?;
+/// layer.write(40, &[7; 1024], Durability::Flushed)?; // a power cut may still take it back
+/// layer.flush()?;
+/// layer.close()?; // a drop does the same, and cannot say that it failed
+/// let layer = SqliteDiskLayer::open(&path, Mode::ReadOnly, &Options::default())?;
+/// let (mut buf, mut marker) = ([0xff; 1536], SectorMarker::new(40..43));
+/// layer.read(40, &mut buf, &mut marker)?;
+/// assert!(marker.is_set(41) && !marker.is_set(42));
+/// assert_eq!((buf[1023], buf[1024]), (7, 0xff)); // an absent sector is left alone
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct SqliteDiskLayer {
     geometry: Geometry,
     access: Access,

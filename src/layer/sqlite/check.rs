@@ -48,6 +48,20 @@ pub struct Salvaged {
 
 /// Checks all of a file, and changes nothing.
 ///
+/// ```
+/// use disklayer_sqlite::error::ErrorKind;
+/// use disklayer_sqlite::layer::{Options, check};
+///
+/// let dir = tempfile::tempdir()?;
+/// let path = dir.path().join("a.dbhd");
+/// assert_eq!(check(&path, &Options::default()).unwrap_err().kind(), ErrorKind::NotFound);
+/// std::fs::write(&path, "a text")?;
+/// let found = check(&path, &Options::default())?; // it could be looked at, so this is no error
+/// assert!(!found.is_whole());
+/// assert_eq!(found.refusal.map(|e| e.kind()), Some(ErrorKind::NotADisk));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 ///
 /// `NotFound`, `PermissionDenied`, `Busy`, `Io`: what keeps the file from being looked at. That it is damaged, or no

@@ -23,6 +23,21 @@ impl SqliteDiskLayer {
     /// Creates a layer with every sector that `source` has: what is absent there is absent here, what is zeros takes no
     /// room. It has an identity of its own and no parent.
     ///
+    /// ```
+    /// use disklayer_sqlite::layer::*;
+    ///
+    /// let dir = tempfile::tempdir()?;
+    /// let (image, path) = (dir.path().join("base.img"), dir.path().join("base.dbhd"));
+    /// std::fs::write(&image, [[7; 512], [0; 512]].concat())?;
+    /// let image = FileDisk::open(&image, 512, Mode::ReadOnly)?;
+    /// let (format, options) = (IncompleteFormatParams::default(), Options::default());
+    /// let mut done = 0;
+    /// let mut watch = |at: Progress| Ok(done = at.done); // an error ends it, and leaves no file
+    /// let layer = SqliteDiskLayer::import(&path, format, &image, Existing::Keep, &options, &mut watch)?;
+    /// assert_eq!((layer.metadata().geometry.sector_count(), done), (2, 2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// The extents of zeros wait in memory until the rest is written: 16 bytes each.
     ///
     /// # Errors

@@ -41,6 +41,21 @@ pub fn upgrade(path: &Path, options: &Options, watch: &mut Watch<'_>) -> Result<
 
 /// Writes a file anew in its own format, without free pages, and in the order of its sectors.
 ///
+/// ```
+/// use disklayer_sqlite::error::ErrorKind;
+/// use disklayer_sqlite::layer::{Existing, FormatParams, LayerIo, Options, SqliteDiskLayer, compact};
+///
+/// let dir = tempfile::tempdir()?;
+/// let (path, options) = (dir.path().join("a.dbhd"), Options::default());
+/// let format = FormatParams { logically_read_only: false, len: 1 << 20, sector_size: 512 };
+/// let layer = SqliteDiskLayer::create(&path, format, Existing::Keep, &options)?;
+/// assert_eq!(compact(&path, &options, &mut |_| Ok(())).unwrap_err().kind(), ErrorKind::Busy);
+/// layer.close()?; // nobody may have it open
+/// let bytes = compact(&path, &options, &mut |_| Ok(()))?;
+/// assert!(bytes.after <= bytes.before);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 ///
 /// As for [`upgrade`].
