@@ -93,7 +93,8 @@ pub trait Subject {
         None
     }
 
-    /// The disk, for several threads at once, if it allows that; if not, they take turns operation by operation.
+    /// The disk, for several threads at once, if it allows that; if not, they take turns operation by operation. They
+    /// commit, too, if it has [`Abilities::reshape`].
     fn shared(&self) -> Option<&dyn Shared> {
         None
     }

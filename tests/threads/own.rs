@@ -1,10 +1,11 @@
 //! Disks of other people's, used by several threads.
 
+use std::ops::Range;
 use std::sync::PoisonError;
 
 use disklayer_sqlite::error::{Error, ErrorKind, Result};
 use disklayer_sqlite::geometry::Geometry;
-use disklayer_sqlite::harness::{Divergence, Shared, Subject, Summary, minimize, run};
+use disklayer_sqlite::harness::{Divergence, Finding, Shared, Subject, Summary, Threads, minimize, run, search};
 use disklayer_sqlite::layer::Durability;
 use disklayer_sqlite::oracle::Oracle;
 use disklayer_sqlite::script::{LayerKind, LayerShape, Script, Shape};
@@ -21,25 +22,44 @@ enum Locked {
     Request,
     /// The bug.
     Sector,
+    /// Another: a copy is changed meanwhile, and what others change is lost.
+    NotTheChange,
 }
 
 /// Somebody's disk in memory.
 struct Own {
     bytes: RwLock<Vec<u8>>,
     locked: Locked,
+    threads: Threads,
 }
 
 impl Own {
     fn new(locked: Locked) -> Self {
-        Self { bytes: RwLock::new(vec![0; SECTORS as usize * SIZE]), locked }
+        Self { bytes: RwLock::new(vec![0; SECTORS as usize * SIZE]), locked, threads: Threads::TakeTurns }
+    }
+
+    fn geometry(&self) -> Result<Geometry> {
+        let bytes = self.bytes.read().unwrap_or_else(PoisonError::into_inner);
+        Geometry::from_len(bytes.len() as u64, SIZE as u32)
+    }
+
+    fn change_a_copy(&self, range: Range<usize>, data: impl Fn(usize) -> u8) {
+        let mut copy = self.bytes.read().unwrap_or_else(PoisonError::into_inner).clone();
+        std::thread::yield_now();
+        range.clone().for_each(|at| copy[at] = data(at - range.start));
+        *self.bytes.write().unwrap_or_else(PoisonError::into_inner) = copy;
     }
 
     fn change(&self, sector: u64, count: u64, data: impl Fn(usize) -> u8) -> Result<()> {
-        let range = Geometry::new(SECTORS, SIZE as u32)?.check_range(sector, count)?;
+        let range = self.geometry()?.check_range(sector, count)?;
         let (start, end) = (range.start as usize * SIZE, range.end as usize * SIZE);
         let step = match self.locked {
             Locked::Request => (end - start).max(1),
             Locked::Sector => SIZE,
+            Locked::NotTheChange => {
+                self.change_a_copy(start..end, data);
+                return Ok(());
+            }
         };
         for from in (start..end).step_by(step) {
             let mut bytes = self.bytes.write().unwrap_or_else(PoisonError::into_inner);
@@ -58,7 +78,7 @@ fn whole(len: usize) -> Result<u64> {
 
 impl Shared for Own {
     fn read(&self, sector: u64, buf: &mut [u8]) -> Result<()> {
-        let range = Geometry::new(SECTORS, SIZE as u32)?.check_range(sector, whole(buf.len())?)?;
+        let range = self.geometry()?.check_range(sector, whole(buf.len())?)?;
         let bytes = self.bytes.read().unwrap_or_else(PoisonError::into_inner);
         buf.copy_from_slice(&bytes[range.start as usize * SIZE..range.end as usize * SIZE]);
         Ok(())
@@ -97,6 +117,10 @@ impl Subject for Own {
     fn shared(&self) -> Option<&dyn Shared> {
         Some(self)
     }
+
+    fn threads(&self) -> Threads {
+        self.threads
+    }
 }
 
 /// Runs what a random script does on such a disk.
@@ -122,4 +146,26 @@ fn rule_23_the_threads_of_a_disk_of_ones_own_are_judged() {
         minimize(found.expect("a write that is not whole"), &mut |script| prove(script, Locked::Sector).map(drop));
     assert!(shrunk.to_string().contains("no order of what ran at once explains"), "{shrunk}");
     assert!(shrunk.script.lines.len() <= 3, "{shrunk}");
+}
+
+/// What a search finds in such a disk.
+fn find(sectors: u64, locked: Locked, threads: Threads) -> std::result::Result<Summary, Finding> {
+    let bytes = || RwLock::new(vec![0; sectors as usize * SIZE]);
+    search(Geometry::new(sectors, SIZE as u32).unwrap(), 1, 400, || Own { bytes: bytes(), locked, threads })
+}
+
+#[test]
+fn rule_23_a_search_uses_a_disk_of_ones_own_by_several_threads() {
+    for (sectors, threads) in [(SECTORS, Threads::TakeTurns), (SECTORS, Threads::RunFree), (300, Threads::TakeTurns)] {
+        let passed = find(sectors, Locked::Request, threads);
+        let histories = passed.unwrap_or_else(|found| panic!("{}", found.divergence)).histories;
+        assert!(histories.groups > 200, "{histories:?}");
+        let found = find(sectors, Locked::NotTheChange, threads).expect_err("a change that is lost").divergence;
+        assert!(found.to_string().contains("no order of what ran at once explains"), "{found}");
+    }
+    for locked in [Locked::Sector, Locked::NotTheChange] {
+        let [one, other] = [(); 2].map(|()| find(SECTORS, locked, Threads::TakeTurns).expect_err("a race"));
+        assert_eq!((one.case, one.divergence.to_string()), (other.case, other.divergence.to_string()));
+        assert!(one.divergence.script.lines.len() <= 4, "{}", one.divergence);
+    }
 }
