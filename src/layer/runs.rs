@@ -24,6 +24,11 @@ impl Runs {
         self.at(number).map(|run| number..run.end).or_else(later)
     }
 
+    /// Whether any number of a range, which has some, is in a run.
+    pub(super) fn meets(&self, range: &Range<u64>) -> bool {
+        self.0.range(..range.end).next_back().is_some_and(|(_, end)| *end > range.start)
+    }
+
     /// The parts of runs that lie in a range.
     pub(super) fn within(&self, range: Range<u64>) -> impl Iterator<Item = Range<u64>> {
         let mut next = range.start;
@@ -96,6 +101,7 @@ mod tests {
                 assert_eq!(runs.at(number).is_some(), set.contains(&number));
                 assert_eq!(runs.from(number).map(|run| run.start), set.range(number..).next().copied());
                 let within: Vec<_> = runs.within(number..20).flatten().collect();
+                assert!(number >= 20 || runs.meets(&(number..20)) != within.is_empty());
                 assert_eq!(within, set.iter().copied().filter(|at| (number..20).contains(at)).collect::<Vec<_>>());
             }
         }

@@ -81,7 +81,7 @@ impl Touched {
     fn has(&self, clusters: &Range<u64>) -> bool {
         match self {
             Self::All => true,
-            Self::Some(runs) => runs.within(clusters.clone()).next().is_some(),
+            Self::Some(runs) => runs.meets(clusters),
         }
     }
 
