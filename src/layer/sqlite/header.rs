@@ -11,7 +11,7 @@ use super::gate::Anchor;
 use super::journal;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Fault, planted};
-use crate::layer::FileSystem;
+use crate::layer::{FileSystem, Found, Wanted};
 
 /// The numbers of a header that say whose the file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +70,8 @@ impl Said {
 }
 
 const LEN: usize = 96;
+/// What a database begins with.
+const MAGIC: &[u8] = b"SQLite format 3\0";
 
 /// The header of a file whose log has not a byte, so that no part of it is newer there.
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +95,16 @@ impl Header {
     pub(super) fn in_file(file: &Anchor) -> Option<Self> {
         let mut bytes = [0; LEN];
         file.read(&mut bytes, 0).then_some(Self(bytes))
+    }
+
+    /// That of a file that nobody has open as a database; none if it cannot be read, or is none of SQLite's.
+    pub(super) fn of_raw(path: &Path, files: &dyn FileSystem) -> Option<Self> {
+        let mut bytes = [0; LEN];
+        // Opening a pipe would wait for somebody to write to it.
+        let is_file = matches!(files.look(path), Ok(Found::File(len)) if len >= LEN as u64);
+        let (file, _) = is_file.then(|| files.open(path, Wanted::Reading).ok())??;
+        file.read_exact_at(&mut bytes, 0).ok()?;
+        bytes.starts_with(MAGIC).then_some(Self(bytes))
     }
 
     /// What lies in the log: a file that has none yet gets it first.

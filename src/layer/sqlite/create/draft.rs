@@ -4,9 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::format::UNFINISHED;
+use super::super::header::Header;
 use super::super::journal::suffixed;
 use crate::error::{Error, ErrorKind, Result};
-use crate::layer::{FileSystem, Found, Wanted};
+use crate::layer::FileSystem;
 
 /// The names that a draft may have.
 fn names(path: &Path) -> impl Iterator<Item = PathBuf> {
@@ -22,12 +23,7 @@ pub(super) fn sweep(path: &Path, files: &dyn FileSystem) {
 }
 
 fn is_unfinished(draft: &Path, files: &dyn FileSystem) -> bool {
-    let mut header = [0; 72];
-    // Opening a pipe would wait for somebody to write to it.
-    let is_file = matches!(files.look(draft), Ok(Found::File(len)) if len >= header.len() as u64);
-    let is_read =
-        is_file && files.open(draft, Wanted::Reading).is_ok_and(|(file, _)| file.read_exact_at(&mut header, 0).is_ok());
-    is_read && header.starts_with(b"SQLite format 3\0") && header.ends_with(&UNFINISHED.to_be_bytes())
+    Header::of_raw(draft, files).is_some_and(|header| header.said().application_id == UNFINISHED)
 }
 
 /// A name that nobody else uses, until the file there has got the name that it is for. Dropping takes it away.
