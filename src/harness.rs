@@ -31,6 +31,7 @@ pub mod kills;
 mod minimize;
 mod observed;
 mod origin;
+mod powered;
 mod search;
 mod shared;
 mod stack;
@@ -53,10 +54,11 @@ pub use history::{Histories, History};
 #[cfg(feature = "planted-faults")]
 pub use hunt::{Engine, Ground, Hunt, Shown};
 pub use minimize::minimize;
-pub use search::{Finding, search};
+pub use powered::{IfRefused, Powered, Restarted};
+pub use search::{Finding, prove_own, search};
 pub use shared::{Shared, Threads};
 pub use stack::{StackSubject, prove, prove_watched};
-pub use subject::{Abilities, Actual, IfRefused, Powered, Restarted, Subject, act};
+pub use subject::{Abilities, Actual, Subject, act};
 pub use sweep::{Swept, sweep};
 pub use world::World;
 

@@ -12,6 +12,7 @@ use crate::fault::{Fault, planted};
 use crate::layer::{Access, UnmapBehavior};
 use crate::request::Below;
 use crate::script::{Content, LayerKind, LayerShape, Op, Outcome, Shape, Target, Touched};
+use crate::strike::Keeps;
 
 mod cache;
 mod crash;
@@ -19,8 +20,8 @@ mod extents;
 mod held;
 mod histories;
 mod lineage;
+mod loose;
 mod reshape;
-mod unspecified;
 mod view;
 
 pub use crash::{Found, Past, Survivor, Unsynced, When};
@@ -29,7 +30,7 @@ use crash::Chronicle;
 use extents::Extents;
 pub use histories::{Request, Seen, Unexplained};
 use lineage::Lineage;
-use unspecified::Loose;
+use loose::Loose;
 
 /// The state that the disk and each of its layers must be in.
 #[derive(Clone)]
@@ -44,6 +45,7 @@ pub struct Oracle {
     /// What layers held before the script, where that is not said in it; each sector at its own offset.
     held: Vec<Arc<File>>,
     own_unmap: UnmapBehavior,
+    own_keeps: Keeps,
     loose: Loose,
     /// What the layers have been, if the power may be cut.
     chronicle: Option<Chronicle>,
@@ -105,6 +107,7 @@ impl Oracle {
             next_generation: 1,
             held: Vec::new(),
             own_unmap: UnmapBehavior::Zeroes,
+            own_keeps: Keeps::default(),
             loose: Loose::new(),
             chronicle: None,
             survived: Vec::new(),
@@ -185,7 +188,7 @@ impl Oracle {
             let range = self.shown(target, index, sector, count.into());
             self.changed(index, &range);
             self.touched[index].written += range.end - range.start;
-            self.loose.retain(|at, _| !range.contains(at));
+            self.loose.settle(range.clone());
             self.layers[index].sectors.set(range, Some(Cell::Said(content)));
             self.mark(index);
         }
@@ -238,7 +241,10 @@ impl Oracle {
             LayerKind::Sqlite | LayerKind::Ram if forgets => self.layers[index].sectors.set(range, None),
             LayerKind::Own if self.own_unmap == UnmapBehavior::Ignored => {}
             LayerKind::Own if self.own_unmap == UnmapBehavior::Unspecified => self.loosen(index, range),
-            _ => self.layers[index].sectors.set(range, Some(ZEROS)),
+            _ => {
+                self.loose.settle(range.clone());
+                self.layers[index].sectors.set(range, Some(ZEROS));
+            }
         }
         self.mark(index);
     }

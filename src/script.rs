@@ -166,12 +166,12 @@ impl Shape {
         u64::from(8 * self.page_size / self.sector_size).clamp(1, 64)
     }
 
-    /// What is struck is compared whole each time, and all of it lies in memory.
+    /// What is struck is compared whole each time, and all of it lies in memory; but for somebody's own disk.
     const LARGEST_STRUCK: u64 = 4096;
 
     /// Whether operations on it may be struck: its layers are not too large for that.
     pub fn can_be_struck(&self) -> bool {
-        self.layers.iter().all(|layer| layer.sector_count <= Self::LARGEST_STRUCK)
+        self.layers.iter().all(|layer| layer.kind == LayerKind::Own || layer.sector_count <= Self::LARGEST_STRUCK)
     }
 
     /// One disk of somebody else's.

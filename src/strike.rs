@@ -44,6 +44,18 @@ pub enum Lost {
     These(Vec<u32>),
 }
 
+/// What somebody's own disk keeps, when its power is cut, of that which it has acknowledged and was never told to flush.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keeps {
+    /// Each sector is as it was at the last flush, or as some request since has made it, whatever has become of others:
+    /// a write cache. A FUA write is durable, and nothing else is by it.
+    #[default]
+    EachSector,
+    /// The disk is as it was after some request, not before the last flush or FUA write, and nothing of what came later
+    /// is there: a log.
+    Prefix,
+}
+
 /// How many calls fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Span {

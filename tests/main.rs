@@ -12,6 +12,7 @@ mod fuzz_targets;
 mod hostile;
 mod house;
 mod own_disks;
+mod own_power;
 mod planted_faults;
 mod resolver;
 mod saved_scripts;

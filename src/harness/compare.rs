@@ -120,6 +120,11 @@ impl Comparer {
     }
 }
 
+/// Where a disk of `count` sectors is read to tell its states apart: everywhere, or a large one where it has been touched.
+pub(super) fn told_by(done: &[Line], count: u64) -> Vec<std::ops::Range<u64>> {
+    if count <= WHOLE { std::iter::once(0..count).collect() } else { places(done, count) }
+}
+
 /// Where a large layer of `count` sectors has been touched: both ends of each operation and one sector on either side,
 /// in order and each once.
 fn places(done: &[Line], count: u64) -> Vec<std::ops::Range<u64>> {

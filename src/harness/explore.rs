@@ -244,7 +244,7 @@ impl<W: BorrowMut<World>> Explorer<'_, W> {
     /// Cuts the power once more, while the disk is being opened.
     fn cut_opening(&mut self, cuts: &mut Vec<Cut>) {
         self.drive.record();
-        let _ = caught(|| self.subject.restart(IfRefused::Leave).map(drop));
+        let _ = caught(|| self.subject.restart_stack(IfRefused::Leave).map(drop));
         let record = self.drive.take_record();
         self.drive.cut();
         self.subject.lose_power();

@@ -7,15 +7,19 @@ use crate::layer::UnmapBehavior;
 use crate::oracle::Oracle;
 use crate::request::Durability;
 use crate::script::{Choices, Line, Op, OpKind, Profile, Script, SeedChoices, Shape, Suite, Target};
+use crate::strike::Strike;
 
-/// Of so many scripts for a disk that can be shared, the last is one of several threads.
-const ONE_OF_THREADS_IN: u64 = 4;
+/// Of so many scripts, the last is one of several threads, if the disk can be shared.
+const ROUND: u64 = 4;
+
+/// Of a round, these are struck, if the power of the disk can be cut.
+const STRUCK: [u64; 2] = [0, 2];
 
 /// Several threads meet on about so many neighbouring sectors.
 const GROUND: u64 = 16;
 
-/// And on so many at most: each that tells orders apart is read afterwards, and 64 requests can be put in order.
-const REACH: u64 = 48;
+/// And their requests begin, and are long, by so many sectors at most.
+const REACH: u64 = 24;
 
 /// Threads that run free do the same thing again only by chance: a simpler script has so many chances to diverge.
 const CHANCES: usize = 10;
@@ -31,12 +35,12 @@ pub struct Finding {
 
 /// Runs `scripts` random scripts on disks of that geometry; `make` makes a new one for each.
 ///
-/// Every fourth script is one of several threads, if the disk can be used by them: [`Subject::shared`] gives it, its
-/// unmap is [`UnmapBehavior::Zeroes`], and it is not [`Subject::powered`]. What was found with [`Threads::RunFree`] is
-/// shrunk as far as chance lets it show again.
-///
-/// A disk is reopened if it says that it can be. Its power is never cut, since nobody but its owner could: a flush that
-/// makes nothing durable is not found here.
+/// - A disk is reopened if it says that it can be: [`Abilities::reopen`](super::Abilities::reopen).
+/// - Every fourth script is one of several threads, if the disk can be used by them: [`Subject::shared`] gives it, and its
+///   unmap is [`UnmapBehavior::Zeroes`]. What was found with [`Threads::RunFree`] is shrunk as far as chance lets it show
+///   again.
+/// - In every second script the power is cut, or what the disk is stored on fails, if the disk is [`Subject::powered`].
+///   Without that, a flush that makes nothing durable is not found.
 ///
 /// # Errors
 ///
@@ -47,26 +51,24 @@ pub fn search<S: Subject>(
     scripts: u64,
     mut make: impl FnMut() -> S,
 ) -> Result<Summary, Finding> {
-    let attempt = |script: &Script, mut subject: S| -> Result<Summary, Box<Divergence>> {
-        let (mut oracle, _) = Oracle::new(&script.shape);
-        oracle.declare_unmap(subject.unmap_behavior());
-        run(script, &mut subject, &mut oracle, &mut |_| ())
-    };
     let shape = Shape::own(geometry);
     let mut total = Summary::default();
     for case in 0..scripts {
         let mut subject = make();
-        let of_threads = case % ONE_OF_THREADS_IN == ONE_OF_THREADS_IN - 1 && can_be_shared(&mut subject);
         let choices = &mut SeedChoices::new(seed, case);
-        let lines = if of_threads { of_several(&shape, choices) } else { of_one(&shape, choices) };
+        let of_threads = case % ROUND == ROUND - 1 && can_be_shared(&subject);
+        let lines = match case % ROUND {
+            _ if of_threads => of_several(&shape, choices),
+            nth if STRUCK.contains(&nth) && subject.powered().is_some() => struck(&shape, choices),
+            _ => of_one(&shape, choices),
+        };
         let chances = if of_threads && subject.threads() == Threads::RunFree { CHANCES } else { 1 };
-        match attempt(&Script { shape: shape.clone(), lines }, subject) {
+        match prove_own(&Script { shape: shape.clone(), lines }, &mut subject) {
             Ok(summary) => total.add(&summary),
             Err(found) => {
                 // The disk is what it is: a script for another geometry would be for another disk.
-                let is_possible = |script: &Script| script.shape == shape && (!of_threads || is_narrow(script));
-                let divergence = minimize(found, &mut |script| match is_possible(script) {
-                    true => (0..chances).try_for_each(|_| attempt(script, make()).map(drop)),
+                let divergence = minimize(found, &mut |script| match script.shape == shape {
+                    true => (0..chances).try_for_each(|_| prove_own(script, &mut make()).map(drop)),
                     false => Ok(()),
                 });
                 return Err(Finding { case, divergence });
@@ -76,15 +78,47 @@ pub fn search<S: Subject>(
     Ok(total)
 }
 
+/// Runs `script`, such as one that [`search`] has found, on a new disk of somebody's own.
+///
+/// # Errors
+///
+/// The first difference between the disk and the oracle.
+pub fn prove_own(script: &Script, subject: &mut impl Subject) -> Result<Summary, Box<Divergence>> {
+    let (mut oracle, _) = Oracle::new(&script.shape);
+    oracle.declare_unmap(subject.unmap_behavior());
+    if let Some(powered) = subject.powered().filter(|_| script.lines.iter().any(|line| line.strike.is_some())) {
+        oracle.declare_keeps(powered.keeps());
+        oracle.begin_chronicle();
+    }
+    run(script, subject, &mut oracle, &mut |_| ())
+}
+
 /// Whether the threads of a script do use it at once.
-fn can_be_shared(subject: &mut impl Subject) -> bool {
-    let zeroes = subject.unmap_behavior() == UnmapBehavior::Zeroes;
-    zeroes && subject.shared().is_some() && subject.powered().is_none()
+fn can_be_shared(subject: &impl Subject) -> bool {
+    subject.unmap_behavior() == UnmapBehavior::Zeroes && subject.shared().is_some()
 }
 
 /// What one thread does, all over the disk.
 fn of_one(shape: &Shape, choices: &mut SeedChoices) -> Vec<Line> {
     Script::generate_ops(&Profile::new(Suite::Layers), shape, choices).into_iter().map(Line::from).collect()
+}
+
+/// What one thread does while something strikes.
+fn struck(shape: &Shape, choices: &mut SeedChoices) -> Vec<Line> {
+    let suite = choices.weighted(&[(3, Suite::PowerCuts), (2, Suite::FailingDrive)]);
+    let mut lines = Script::generate_struck(&Profile::new(suite), shape, choices);
+    lines.iter_mut().for_each(|line| line.op = of_the_disk(line.op));
+    lines.retain(|line| !matches!(line.op.kind(), OpKind::Push | OpKind::Discard | OpKind::Commit));
+    if !choices.percent(50) {
+        return lines;
+    }
+    // Who flushes again after a failure is told that all is well, and it may not be (LWN 752063).
+    let again = |line: Line| {
+        let has_failed = matches!(line.strike, Some(Strike::Fail { .. }));
+        let flush = has_failed && choices.percent(60);
+        std::iter::once(line).chain(flush.then_some(Line::from(Op::Flush { target: Target::Disk })))
+    };
+    lines.into_iter().flat_map(again).collect()
 }
 
 /// What several threads do to a stack of a few sectors, done to the start of the disk, to its end, or in between.
@@ -102,7 +136,7 @@ fn of_several(shape: &Shape, choices: &mut SeedChoices) -> Vec<Line> {
     for Line { op, .. } in &mut lines {
         *op = of_the_disk(*op);
         if let Some((sector, count)) = op.range() {
-            *op = op.with_range(start + sector.min(REACH / 2), count.min(REACH / 2));
+            *op = op.with_range(start + sector.min(REACH), count.min(REACH));
         }
     }
     lines
@@ -122,17 +156,6 @@ fn of_the_disk(op: Op) -> Op {
         Op::Flush { .. } => Op::Flush { target },
         op => op,
     }
-}
-
-/// Whether what lies inside the disk is near enough together.
-fn is_narrow(script: &Script) -> bool {
-    let size = sectors(&script.shape);
-    let ranges = script.lines.iter().filter_map(|line| line.op.range());
-    let ends = ranges.filter_map(|(sector, count)| Some((sector, sector.checked_add(count)?)));
-    let inside: Vec<_> = ends.filter(|(_, end)| *end <= size).collect();
-    let start = inside.iter().map(|(start, _)| *start).min().unwrap_or(0);
-    let end = inside.iter().map(|(_, end)| *end).max().unwrap_or(0);
-    end - start <= REACH
 }
 
 fn sectors(shape: &Shape) -> u64 {

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::observed::{Counters, Observed};
-use super::subject::{IfRefused, Powered, Restarted};
+use super::powered::Powered;
 use super::{Abilities, Difference, Divergence, Shared, Step, Subject, Summary, Threads, World, caught, run};
-use crate::drive::Drive;
 use crate::error::Result;
 use crate::layer::{
     Access, DiskLayerMetadata, Durability, FileDisk, FormatOnAttachSqliteDiskLayer, FormatParams,
@@ -18,6 +17,7 @@ use crate::script::{LayerKind, LayerShape, Medium, Outcome, Pushed, Reopen, Scri
 use crate::stack::{DiskAccess, LayerConfiguration, LayeredDisk, ParentCheck};
 
 mod create;
+mod power;
 
 use create::create_layer;
 
@@ -320,48 +320,6 @@ impl<W: BorrowMut<World>> Subject for StackSubject<W> {
 
     fn touched(&mut self) -> Option<Vec<Touched>> {
         Some(self.parts.iter().map(|part| part.counters.take()).collect())
-    }
-}
-
-impl<W: BorrowMut<World>> Powered for StackSubject<W> {
-    fn drive(&self) -> Drive {
-        self.world.borrow().drive().cloned().unwrap_or_default()
-    }
-
-    fn lose_power(&mut self) {
-        // It cannot be closed in order any more; that it fails is what it does.
-        let _ = self.disk.close();
-        for part in &mut self.parts {
-            if let Home::Ram(io) = &mut part.home {
-                let DiskLayerMetadata { geometry, access, .. } = io.metadata();
-                *io = Arc::new(RamDiskLayer::new(geometry, access));
-            }
-        }
-    }
-
-    fn restart(&mut self, refused: IfRefused) -> Result<Restarted> {
-        let _ = self.disk.close();
-        let mut layers = Vec::new();
-        for (index, part) in self.parts.iter().enumerate() {
-            let open = || {
-                let io = part.open(Reopen::Writable, self.sector_size, &self.options)?;
-                io.verify().map(|()| io)
-            };
-            layers.push(open().map_err(|e| e.at_layer(index))?);
-        }
-        let found = layers.iter().map(|io| io.metadata()).collect();
-        let access = if self.read_only { DiskAccess::ReadOnly } else { DiskAccess::Writable };
-        let stack = |check| {
-            let parts = self.parts.iter().zip(&layers).map(|(part, io)| part.configure(io.clone(), check));
-            LayeredDisk::new(parts.collect(), access)
-        };
-        let (opened, disk) = match stack(ParentCheck::Verify) {
-            Ok(disk) => (Ok(()), disk),
-            Err(error) if refused == IfRefused::Leave => return Ok(Restarted { found, opened: Err(error) }),
-            Err(error) => (Err(error), stack(ParentCheck::Adopt)?),
-        };
-        self.disk = disk;
-        Ok(Restarted { found, opened })
     }
 }
 

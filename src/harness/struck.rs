@@ -3,7 +3,8 @@
 use std::hash::Hasher;
 
 use super::divergence::{Difference, Divergence};
-use super::subject::{Actual, IfRefused, Restarted};
+use super::powered::{IfRefused, Restarted};
+use super::subject::Actual;
 use super::{Runner, caught};
 use crate::drive::Struck;
 use crate::error::ErrorKind;
@@ -12,18 +13,23 @@ use crate::oracle::{Found, Survivor, Unsynced, When};
 use crate::script::{LayerKind, Op, OpKind, Outcome, Reopen, Target};
 use crate::strike::{Cut, Failure, Lost, Strike};
 
+mod own;
+
 impl Runner<'_> {
     /// One operation while something strikes, and everything that must be true afterwards.
     pub(super) fn step_struck(&mut self, index: usize, op: &Op, strike: &Strike) -> Result<Outcome, Box<Divergence>> {
-        let Some(drive) = self.subject.powered().map(|powered| powered.drive()) else {
+        if !self.is_able(op) {
             return Ok(Outcome::Skipped);
-        };
+        }
         self.comparer.prepare(index, op, self.script.shape.sector_size as usize);
-        if !self.would_adopt(op) || matches!(strike, Strike::Cut(_)) {
-            drive.arm(strike);
+        let arms = !self.would_adopt(op) || matches!(strike, Strike::Cut(_));
+        match self.subject.powered() {
+            Some(powered) if arms => powered.arm(strike),
+            Some(_) => {}
+            None => return Ok(Outcome::Skipped),
         }
         let actual = self.act(op);
-        let struck = drive.disarm();
+        let struck = self.subject.powered().map_or(Struck::No, |powered| powered.disarm());
         let actual = actual.map_err(|panic| self.diverged(index, op, Difference::Panic(panic)))?;
         match strike {
             Strike::Cut(cuts) => {
@@ -68,18 +74,14 @@ impl Runner<'_> {
     pub(super) fn cut(&mut self, index: usize, op: &Op, when: When, cuts: &[Cut]) -> Result<(), Box<Divergence>> {
         for (nth, cut) in cuts.iter().enumerate() {
             let Some(powered) = self.subject.powered() else { return Ok(()) };
-            let drive = powered.drive();
-            if nth > 0 {
-                drive.arm(&Strike::Cut(vec![cut.clone()]));
-                caught(|| powered.restart(IfRefused::Leave).map(drop))
-                    .map(drop)
-                    .map_err(|panic| self.diverged(index, op, Difference::Panic(panic)))?;
-            }
-            drive.cut();
-            if let Some(powered) = self.subject.powered() {
-                powered.lose_power();
-            }
-            drive.power_on(&cut.lost);
+            let cut = caught(|| {
+                if nth > 0 {
+                    powered.arm(&Strike::Cut(vec![cut.clone()]));
+                    let _ = powered.restart_stack(IfRefused::Leave);
+                }
+                powered.cut(&cut.lost);
+            });
+            cut.map_err(|panic| self.diverged(index, op, Difference::Panic(panic)))?;
         }
         self.forget_ram();
         self.open_again(index, op, &vec![when; self.oracle.layer_count()], when, unsynced(cuts))
@@ -103,7 +105,7 @@ impl Runner<'_> {
         unsynced: Unsynced,
     ) -> Result<(), Box<Divergence>> {
         let Some(powered) = self.subject.powered() else { return Ok(()) };
-        let restarted = caught(|| powered.restart(IfRefused::Adopt));
+        let restarted = caught(|| powered.restart_stack(IfRefused::Adopt));
         let judged = match restarted {
             Err(panic) => Err(Difference::Panic(panic)),
             Ok(Err(error)) => {
@@ -125,7 +127,8 @@ impl Runner<'_> {
             match self.oracle.kind(layer) {
                 LayerKind::Sqlite => self.recognise(layer, floor, restarted)?,
                 LayerKind::File => self.compare_pieces(layer, floor)?,
-                LayerKind::Ram | LayerKind::Own => self.see_alive(layer)?,
+                LayerKind::Ram => self.see_alive(layer)?,
+                LayerKind::Own => self.survive_own(layer, floor)?,
             }
         }
         if !self.oracle.is_a_prefix(when) {
@@ -245,8 +248,7 @@ impl Runner<'_> {
         let mut floors = Vec::new();
         let mut failed = !done && matches!(op.kind(), OpKind::Push | OpKind::Discard | OpKind::Reopen | OpKind::Commit);
         for layer in 0..layers {
-            let probe = self.subject.layer(layer).map(|io| io.next_extent(0));
-            let has_failed = matches!(&probe, Some(Err(error)) if error.kind() == ErrorKind::Failed);
+            let has_failed = self.has_failed(layer).map_err(|difference| self.diverged(index, op, difference))?;
             failed |= has_failed;
             if has_failed {
                 self.oracle.doubt_file(layer);
@@ -257,6 +259,7 @@ impl Runner<'_> {
                 () if !done && op.kind() == OpKind::Reopen => When::During,
                 // Rule 12: a change goes down from layer to layer, and ends where one fails.
                 () if changes && failed_at.is_some_and(|at| layer > at) => When::Before,
+                () if done && self.oracle.kind(layer) == LayerKind::Own => When::Now,
                 () => When::Since,
             });
         }
@@ -277,6 +280,14 @@ impl Runner<'_> {
         Ok(Outcome::Struck)
     }
 
+    fn has_failed(&mut self, layer: usize) -> Result<bool, Difference> {
+        if self.oracle.kind(layer) == LayerKind::Own {
+            return self.own_has_failed();
+        }
+        let probe = self.subject.layer(layer).map(|io| io.next_extent(0));
+        Ok(matches!(probe, Some(Err(error)) if error.kind() == ErrorKind::Failed))
+    }
+
     /// What has been drawn is seen once before the next failure can leave open which generation it is.
     fn note_identities(&mut self, index: usize, op: &Op) -> Result<(), Box<Divergence>> {
         self.compare_identities().map_err(|difference| self.diverged(index, op, difference))
@@ -286,7 +297,8 @@ impl Runner<'_> {
         match self.oracle.kind(layer) {
             LayerKind::Sqlite => {}
             LayerKind::File => return self.compare_pieces(layer, floor),
-            LayerKind::Ram | LayerKind::Own => return self.see_alive(layer),
+            LayerKind::Ram => return self.see_alive(layer),
+            LayerKind::Own => return self.survive_own(layer, floor),
         }
         let (bytes, present) = self.read_layer(layer)?;
         let survivor = Survivor { bytes: &bytes, present: &present };

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use super::powered::Powered;
 use super::shared::{Shared, Threads};
-use crate::drive::Drive;
 use crate::error::{Error, ErrorKind, Result};
-use crate::layer::{DiskLayerMetadata, LayerIo, SectorMarker, UnmapBehavior};
+use crate::layer::{LayerIo, SectorMarker, UnmapBehavior};
 use crate::request::Durability;
 use crate::script::{Op, Outcome, Pushed, Reopen, Target, Touched};
 
@@ -49,7 +49,7 @@ pub trait Subject {
     }
 
     /// Closes the disk and opens it again. Whichever way, all that was written is there afterwards, whether it was
-    /// flushed or not, for closing is no power cut.
+    /// flushed or not, for closing is no power cut; and it is durable, if the power can be cut ([`Subject::powered`]).
     ///
     /// - [`Reopen::Writable`]: as at first. What was read-only is so no longer.
     /// - [`Reopen::ReadOnly`]: until the next reopening, writes and unmaps of at least one sector are refused with
@@ -108,39 +108,6 @@ pub trait Subject {
     fn touched(&mut self) -> Option<Vec<Touched>> {
         None
     }
-}
-
-/// A disk on a simulated drive.
-pub trait Powered {
-    /// The drive, whose power is cut and whose calls fail.
-    fn drive(&self) -> Drive;
-
-    /// Lets go of everything; what was only in memory is gone.
-    fn lose_power(&mut self);
-
-    /// Opens what is left. If the stack is refused, that is the answer, and it is opened by one who knows, or left.
-    ///
-    /// # Errors
-    ///
-    /// A layer that does not open, or is not whole.
-    fn restart(&mut self, refused: IfRefused) -> Result<Restarted>;
-}
-
-/// What is done with a stack that lies over another parent than its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IfRefused {
-    /// It is opened by one who knows, which writes the new parent down.
-    Adopt,
-    /// It stays closed.
-    Leave,
-}
-
-/// A disk that was opened again.
-pub struct Restarted {
-    /// What each layer said of itself before they were stacked.
-    pub found: Vec<DiskLayerMetadata>,
-    /// Whether they were a stack.
-    pub opened: Result<()>,
 }
 
 pub(super) fn unable() -> Error {

@@ -13,7 +13,7 @@ use super::{Difference, Divergence, Exercise, Runner, Step, caught, compare};
 use crate::fault::Planted;
 use crate::layer::{SectorMarker, UnmapBehavior};
 use crate::oracle::{Request, Seen, Unexplained};
-use crate::script::{Content, Line, Op, Outcome, Script, Target};
+use crate::script::{Content, Line, Op, Outcome, Script};
 use crate::sync::turns::{self, Turned};
 
 /// What a thread has to do: lines with their numbers.
@@ -37,15 +37,17 @@ struct Done {
 }
 
 impl Runner<'_> {
-    /// The lines that run at once, beginning with `start`. A single thread does its lines one by one; so do all on a
-    /// simulated drive, whose cuts are judged by one order of the operations and not by all that threads allow.
+    /// The lines that run at once, beginning with `start`. A single thread does its lines one by one; so do all if
+    /// the power may be cut: cuts are judged by one order of the operations and not by all that threads allow.
     pub(super) fn at_once_from(&mut self, start: usize) -> Range<usize> {
         let lines = self.script.at_once(start);
         let thread = |line: &Line| line.turn.as_ref().map(|turn| turn.thread);
         let several =
             self.script.lines[lines.clone()].iter().any(|line| thread(line) != thread(&self.script.lines[start]));
         let zeroes = self.subject.unmap_behavior() == UnmapBehavior::Zeroes;
-        let shared = zeroes && self.subject.shared().is_some() && self.subject.powered().is_none();
+        // What they have left can be seen.
+        let seen = self.subject.abilities().layers || self.oracle.layer_count() == 1;
+        let shared = zeroes && seen && self.subject.shared().is_some() && !self.oracle.keeps_chronicle();
         match several && shared {
             true => lines,
             false => start..start + 1,
@@ -110,9 +112,9 @@ impl Runner<'_> {
     }
 
     /// Finds an order that explains the requests and what lies in the layers now.
-    fn explain(&mut self, last: usize, mut requests: Requests, turned: Turned) -> Result<Requests, Box<Divergence>> {
+    fn explain(&mut self, last: usize, requests: Requests, turned: Turned) -> Result<Requests, Box<Divergence>> {
         let op = self.script.lines[last].op;
-        let seen = self.look_at(&mut requests);
+        let seen = self.look_at(&requests);
         let seen = seen.map_err(|difference| self.diverged(last, &op, difference))?;
         self.comparer.sectors += seen.len() as u64;
         if self.subject.threads() == Threads::TakeTurns {
@@ -132,24 +134,21 @@ impl Runner<'_> {
         }
     }
 
-    /// What lies in the sectors that tell orders apart: on each layer alone, or else in what is read afterwards.
-    fn look_at(&mut self, requests: &mut Requests) -> Result<Vec<Seen>, Difference> {
+    /// What lies in the sectors that tell orders apart: on each layer alone, or else on the disk.
+    fn look_at(&mut self, requests: &Requests) -> Result<Vec<Seen>, Difference> {
         let ops: Vec<Op> = requests.iter().map(|(_, request)| request.op).collect();
-        let sectors = self.oracle.telling_sectors(&ops);
-        if self.subject.abilities().layers {
-            return sectors.into_iter().map(|sector| self.see(sector)).collect();
+        let sectors = self.oracle.telling_sectors(&ops).into_iter();
+        match self.subject.abilities().layers {
+            true => sectors.map(|sector| self.see(sector)).collect(),
+            false => sectors.map(|sector| self.see_own(sector)).collect(),
         }
-        let size = self.script.shape.sector_size as usize;
-        let end = self.oracle.sector_count(0);
-        for (nth, sector) in (0..).zip(sectors.into_iter().filter(|sector| *sector < end)) {
-            let mut bytes = vec![0; size];
-            let read = caught(|| self.subject.read(sector, &mut bytes)).map_err(Difference::Panic)?;
-            read.map_err(|error| Difference::Look { layer: 0, message: error.to_string() })?;
-            let op = Op::Read { target: Target::Disk, sector, count: 1 };
-            let called = u64::MAX / 2 + 2 * nth;
-            requests.push((0, Request { op, called, returned: called + 1, bytes, poison: 0, present: None }));
-        }
-        Ok(Vec::new())
+    }
+
+    fn see_own(&mut self, sector: u64) -> Result<Seen, Difference> {
+        let mut bytes = vec![0; self.script.shape.sector_size as usize];
+        let read = caught(|| self.subject.read(sector, &mut bytes)).map_err(Difference::Panic)?;
+        read.map_err(|error| Difference::Look { layer: 0, message: error.to_string() })?;
+        Ok(Seen { sector, layers: vec![Some(bytes)] })
     }
 
     fn see(&self, sector: u64) -> Result<Seen, Difference> {

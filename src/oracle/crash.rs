@@ -3,6 +3,7 @@
 //! The oracle keeps every state that each layer has had since the last moment that had to be durable. After a cut a
 //! SQLite layer must be in one of them: a prefix of what was asked of it, no shorter than what was flushed. A raw file
 //! promises less: each 512 bytes of it are as they were at the flush, or as somebody wrote them since. RAM is empty.
+//! Somebody's own disk says what it keeps.
 //!
 //! Beyond its layers, the disk itself: while one layer takes all its writes, it reads as it did after some prefix too;
 //! and it opens again wherever it would have opened before.
@@ -15,12 +16,14 @@ use twox_hash::XxHash3_64;
 
 use super::extents::Extents;
 use super::lineage::Lineage;
+use super::loose::Loose;
 use super::{Cell, Oracle};
 use crate::fault::{Fault, planted};
 use crate::request::Durability;
 use crate::script::{LayerKind, Op, Outcome, Target};
 
 mod judge;
+mod own;
 
 /// A raw file does not tear inside of so many bytes.
 const PIECE: usize = 512;
@@ -30,6 +33,8 @@ const PIECE: usize = 512;
 pub enum When {
     /// It had, and what it promised holds.
     After,
+    /// It had, and the disk goes on: nothing is lost.
+    Now,
     /// It had not.
     During,
     /// It had not, and nothing from before it may be lost.
@@ -63,6 +68,8 @@ struct History {
     fills: Vec<Range<u64>>,
     /// Some of these may have failed, which nobody has been told.
     fills_may_fail: bool,
+    /// What a FUA write has made durable, and nothing else with it: that there is nothing older is said when it has returned.
+    durable: Option<(Range<u64>, Cell)>,
     /// It could not be synced once, and what a later sync says of the bytes that were there is worth nothing.
     is_doubtful: bool,
 }
@@ -70,6 +77,7 @@ struct History {
 #[derive(Clone)]
 struct State {
     sectors: Extents<Cell>,
+    loose: Loose,
     lineage: Lineage,
     hash: u64,
 }
@@ -120,12 +128,13 @@ impl Oracle {
         self.chronicle = Some(Chronicle { layers, moments: vec![moment], ..Chronicle::default() });
     }
 
-    /// What may still be lost after a cut or a failure. Opening makes a SQLite layer durable; what a raw file has, and
-    /// what was never synced, is not.
+    /// What may still be lost after a cut or a failure. Opening makes a SQLite layer durable; what a raw file or somebody's
+    /// own disk has, and what was never synced, is not.
     pub fn unsynced_past(&self, floors: &[When], unsynced: Unsynced) -> Past {
         let layers = self.chronicle.iter().flat_map(|chronicle| &chronicle.layers).zip(floors).enumerate();
         let past = |(index, (history, &floor)): (usize, (&History, _))| {
-            let kept = unsynced == Unsynced::Kept && self.layers[index].shape.kind == LayerKind::File;
+            let is_made_durable = matches!(self.kind(index), LayerKind::Sqlite | LayerKind::Ram);
+            let kept = unsynced == Unsynced::Kept && !is_made_durable;
             // What a layer that lives may show is one thing, and what the power may take of it is another.
             let floor = if floor == When::After { When::After } else { When::During };
             let states = history.permitted(floor).filter(|_| kept);
@@ -148,10 +157,22 @@ impl Oracle {
 
     fn state(&self, index: usize) -> State {
         let model = &self.layers[index];
+        let state = |hash| {
+            let (sectors, loose) = (model.sectors.clone(), self.loose.clone());
+            State { sectors, loose, lineage: model.lineage, hash }
+        };
+        if model.shape.kind == LayerKind::Own {
+            // It may be of any size, and is known by where it was touched.
+            return state(0);
+        }
         let mut bytes = vec![0; (model.shape.sector_count * u64::from(self.sector_size)) as usize];
         let present = self.look(index, 0, &mut bytes);
-        let hash = hash(&bytes, &present);
-        State { sectors: model.sectors.clone(), lineage: model.lineage, hash }
+        state(hash(&bytes, &present))
+    }
+
+    /// Whether states are kept.
+    pub fn keeps_chronicle(&self) -> bool {
+        self.chronicle.is_some()
     }
 
     /// Layer `index` has been changed.
@@ -235,6 +256,7 @@ impl Oracle {
         for history in &mut chronicle.layers {
             (history.floor_during, history.begun) = (history.floor, history.states.len() - 1);
             (history.fills, history.fills_may_fail) = (Vec::new(), false);
+            history.keep_promise();
         }
         chronicle.floor_during = chronicle.floor;
         chronicle.changed_alone |= matches!(op.target(), Target::Layer(_)) && !matches!(op, Op::Read { .. });
@@ -250,6 +272,9 @@ impl Oracle {
         let layers = match *op {
             Op::Flush { target: Target::Disk } | Op::Reopen(_) => 0..self.layers.len(),
             Op::Write { durability: Durability::Fua, .. } if planted(Fault::OracleTakesFuaForPlain) => return,
+            Op::Write { durability: Durability::Fua, .. } if self.keeps_each_sector() => {
+                return self.promise_sectors(op);
+            }
             Op::Write { target: Target::Disk, durability: Durability::Fua, count: 1.., .. } => 0..through + 1,
             Op::Flush { target: Target::Layer(index) } => index..index + 1,
             Op::Write { target: Target::Layer(index), durability: Durability::Fua, count: 1.., .. } => index..index + 1,
@@ -293,6 +318,7 @@ impl History {
             begun: 0,
             fills: Vec::new(),
             fills_may_fail: false,
+            durable: None,
             is_doubtful: false,
         }
     }
@@ -302,6 +328,7 @@ impl History {
             _ if planted(Fault::OracleDemandsLatest) => self.states.len() - 1,
             _ if planted(Fault::OraclePermitsEveryState) => 0,
             When::After => self.floor,
+            When::Now => self.states.len() - 1,
             When::During => self.floor_during,
             When::Since | When::Before => self.begun,
         }

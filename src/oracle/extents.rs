@@ -52,6 +52,11 @@ impl<T: Copy> Extents<T> {
         runs
     }
 
+    /// Where extents begin and end.
+    pub(crate) fn borders(&self) -> impl Iterator<Item = u64> + '_ {
+        self.iter().flat_map(|(extent, _)| [extent.start, extent.end])
+    }
+
     /// Makes `at` a border: an extent across it becomes two.
     fn cut(&mut self, at: u64) {
         if let Some((_, (end, value))) = self.0.range_mut(..at).next_back()
@@ -62,4 +67,14 @@ impl<T: Copy> Extents<T> {
             self.0.insert(at, tail);
         }
     }
+}
+
+/// The parts of `range` between `borders`, in order.
+pub(crate) fn pieces(range: Range<u64>, borders: impl Iterator<Item = u64>) -> Vec<Range<u64>> {
+    let mut ends: Vec<u64> = borders.filter(|at| range.start < *at && *at < range.end).collect();
+    ends.extend((!range.is_empty()).then_some(range.end));
+    ends.sort_unstable();
+    ends.dedup();
+    let mut start = range.start;
+    ends.into_iter().map(|end| std::mem::replace(&mut start, end)..end).collect()
 }

@@ -8,11 +8,17 @@ use super::{Cell, Model, Oracle, held};
 use crate::fault::{Fault, planted};
 use crate::layer::{Access, Presence, UnmapBehavior};
 use crate::script::{LayerKind, Touched};
+use crate::strike::Keeps;
 
 impl Oracle {
     /// Says what somebody's own disk declares to do with unmapped sectors.
     pub fn declare_unmap(&mut self, behavior: UnmapBehavior) {
         self.own_unmap = behavior;
+    }
+
+    /// Says what somebody's own disk keeps when its power is cut.
+    pub fn declare_keeps(&mut self, keeps: Keeps) {
+        self.own_keeps = keeps;
     }
 
     /// Says what layer `index` held before the script: `extents` of `bytes`, each at its own offset.

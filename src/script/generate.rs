@@ -4,7 +4,7 @@
 //! what was touched before, one either side of each. Each script switches some kinds of operation and some biases off
 //! (swarm testing: Groce and others, ISSTA 2012), because what is always done hides what shows without it.
 
-use super::{Choices, Content, LayerKind, Op, OpKind, Pushed, Reopen, Script, Target};
+use super::{Choices, Content, LayerKind, Line, Op, OpKind, Pushed, Reopen, Script, Target};
 use crate::layer::Format;
 use crate::request::{Below, Durability};
 
@@ -96,12 +96,15 @@ impl Script {
         let shape = shape::generate(profile, choices);
         let lines = match profile.suite {
             Suite::Threads => Author::new(profile, &shape, choices).lines(count(profile, choices), choices),
-            suite => {
-                let ops = Self::generate_ops(profile, &shape, choices);
-                strikes::strike(suite, &shape, ops, choices)
-            }
+            _ => Self::generate_struck(profile, &shape, choices),
         };
         Self { shape, lines }
+    }
+
+    /// Operations for a given stack, and what strikes them if the suite wants that.
+    pub fn generate_struck(profile: &Profile, shape: &super::Shape, choices: &mut impl Choices) -> Vec<Line> {
+        let ops = Self::generate_ops(profile, shape, choices);
+        strikes::strike(profile.suite, shape, ops, choices)
     }
 
     /// Operations for a given stack.

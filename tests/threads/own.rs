@@ -5,7 +5,9 @@ use std::sync::PoisonError;
 
 use disklayer_sqlite::error::{Error, ErrorKind, Result};
 use disklayer_sqlite::geometry::Geometry;
-use disklayer_sqlite::harness::{Divergence, Finding, Shared, Subject, Summary, Threads, minimize, run, search};
+use disklayer_sqlite::harness::{
+    Divergence, Finding, Shared, Subject, Summary, Threads, minimize, prove_own, run, search,
+};
 use disklayer_sqlite::layer::Durability;
 use disklayer_sqlite::oracle::Oracle;
 use disklayer_sqlite::script::{LayerKind, LayerShape, Script, Shape};
@@ -168,4 +170,19 @@ fn rule_23_a_search_uses_a_disk_of_ones_own_by_several_threads() {
         assert_eq!((one.case, one.divergence.to_string()), (other.case, other.divergence.to_string()));
         assert!(one.divergence.script.lines.len() <= 4, "{}", one.divergence);
     }
+}
+
+#[test]
+fn rule_23_long_requests_of_several_threads_are_judged_sector_by_sector() {
+    let script = "disk 512; layer own 300; 1| write 0 200 stamp 1; 2| write 100 200 stamp 2; 3| read 0 300";
+    let script: Script = script.parse().unwrap();
+    let prove = |locked, threads| {
+        let bytes = RwLock::new(vec![0; 300 * SIZE]);
+        prove_own(&script, &mut Own { bytes, locked, threads })
+    };
+    prove(Locked::Request, Threads::TakeTurns).unwrap();
+    let free = |locked| (0..500).find_map(|_| prove(locked, Threads::RunFree).err());
+    assert!(free(Locked::Request).is_none());
+    let lost = free(Locked::NotTheChange).expect("a change that is lost");
+    assert!(lost.to_string().contains("no order of what ran at once explains"), "{lost}");
 }

@@ -113,7 +113,9 @@ impl Oracle {
     /// The operation failed, and has promised nothing.
     pub fn take_back_promises(&mut self) {
         let Some(chronicle) = &mut self.chronicle else { return };
-        chronicle.layers.iter_mut().for_each(|history| history.floor = history.floor_during);
+        for history in &mut chronicle.layers {
+            (history.floor, history.durable) = (history.floor_during, None);
+        }
         chronicle.floor = chronicle.floor_during;
     }
 

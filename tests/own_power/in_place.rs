@@ -1,0 +1,125 @@
+//! A disk in one file of a simulated drive, written where it belongs.
+
+use disklayer_sqlite::drive::{Drive, Struck};
+use disklayer_sqlite::error::{Error, ErrorKind, Result};
+use disklayer_sqlite::harness::{Powered, Subject};
+use disklayer_sqlite::layer::{FileSystem, RawFile};
+use disklayer_sqlite::request::Durability;
+use disklayer_sqlite::strike::{Lost, Strike};
+
+use super::{COUNT, SECTOR, found, geometry, open, passes};
+
+struct InPlace {
+    drive: Drive,
+    file: Box<dyn RawFile>,
+    wrong: Option<Hasty>,
+    /// It no longer holds what it has acknowledged.
+    failed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Hasty {
+    NeverSyncs,
+    SyncsNoFua,
+    /// A sync that fails is told, and the next one believed.
+    GoesOnAfterAFailedSync,
+    /// A failure of the drive is not told.
+    SwallowsFailures,
+}
+
+impl InPlace {
+    fn new(wrong: Option<Hasty>) -> Self {
+        let drive = Drive::new();
+        drive.create_new(&drive.path("disk")).unwrap();
+        let file = open(&drive).unwrap();
+        file.set_len(COUNT * SECTOR as u64).unwrap();
+        file.sync().unwrap();
+        Self { drive, file, wrong, failed: false }
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        let synced = self.file.sync().map_err(|e| Error::from_io("syncing the disk", e));
+        self.failed |= synced.is_err() && self.wrong != Some(Hasty::GoesOnAfterAFailedSync);
+        synced
+    }
+
+    fn check(&self) -> Result<()> {
+        match self.failed {
+            true => Err(Error::new(ErrorKind::Failed, "a sync has failed")),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Subject for InPlace {
+    fn read(&mut self, sector: u64, buf: &mut [u8]) -> Result<()> {
+        geometry().check_buffer(sector, buf.len())?;
+        self.check()?;
+        let read = self.file.read_exact_at(buf, sector * SECTOR as u64);
+        read.map_err(|e| Error::from_io("reading the disk", e))
+    }
+
+    fn write(&mut self, sector: u64, data: &[u8], durability: Durability) -> Result<()> {
+        if geometry().check_buffer(sector, data.len())?.is_empty() {
+            return Ok(());
+        }
+        self.check()?;
+        match self.file.write_all_at(data, sector * SECTOR as u64) {
+            Err(e) if self.wrong != Some(Hasty::SwallowsFailures) => return Err(Error::from_io("writing the disk", e)),
+            _ => {}
+        }
+        match (durability, self.wrong) {
+            (Durability::Fua, None | Some(Hasty::GoesOnAfterAFailedSync | Hasty::SwallowsFailures)) => self.sync(),
+            _ => Ok(()),
+        }
+    }
+
+    fn unmap(&mut self, sector: u64, count: u64) -> Result<()> {
+        let range = geometry().check_range(sector, count)?;
+        self.write(range.start, &vec![0; (range.end - range.start) as usize * SECTOR], Durability::Flushed)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.check()?;
+        if self.wrong == Some(Hasty::NeverSyncs) { Ok(()) } else { self.sync() }
+    }
+
+    fn powered(&mut self) -> Option<&mut dyn Powered> {
+        Some(self)
+    }
+}
+
+impl Powered for InPlace {
+    fn arm(&mut self, strike: &Strike) {
+        self.drive.arm(strike);
+    }
+
+    fn disarm(&mut self) -> Struck {
+        self.drive.disarm()
+    }
+
+    fn cut(&mut self, lost: &Lost) {
+        self.drive.cut();
+        self.drive.power_on(lost);
+    }
+
+    fn restart(&mut self) -> Result<()> {
+        self.file = open(&self.drive)?;
+        // What is there may have been left by a sync that failed, and the next one says nothing of it.
+        let mut all = vec![0; COUNT as usize * SECTOR];
+        let failed = |e| Error::from_io("writing the disk again", e);
+        self.file.read_exact_at(&mut all, 0).map_err(failed)?;
+        self.file.write_all_at(&all, 0).map_err(failed)?;
+        self.failed = false;
+        self.sync()
+    }
+}
+
+#[test]
+fn a_disk_on_a_simulated_drive_is_struck_within_its_operations() {
+    let summary = passes(geometry(), || InPlace::new(None));
+    assert!(summary.states.counts().any(|(states, _)| states > 4), "no choice: {summary:?}");
+    for wrong in [Hasty::NeverSyncs, Hasty::SyncsNoFua, Hasty::GoesOnAfterAFailedSync, Hasty::SwallowsFailures] {
+        found(wrong, 4, || InPlace::new(Some(wrong)));
+    }
+}
