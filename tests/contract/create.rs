@@ -116,7 +116,7 @@ fn rule_20_a_log_with_frames_is_not_replayed_into_the_new_layer() {
     // Nor is one whose database is gone.
     let orphan = super::power::copy_of(&home);
     std::fs::remove_file(orphan.path()).unwrap();
-    create(&orphan, format(disk_of(8)), Existing::Keep).unwrap().close().unwrap();
+    create(&orphan, format(disk_of(8)), Existing::Replace).unwrap().close().unwrap();
     assert_eq!(look(&orphan.open(), 0..8), [None; 8]);
 }
 

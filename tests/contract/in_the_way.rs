@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use disklayer_sqlite::error::ErrorKind;
 use disklayer_sqlite::layer::{Existing, LayerIo, Options, SqliteDiskLayer};
 
-use super::media::{Home, disk_of, format, write};
+use super::media::{Home, disk_of, format, look, write};
 
 /// A place for a layer, with something beside it.
 fn beside(suffix: &str, content: &[u8]) -> (Home, PathBuf) {
@@ -68,8 +68,33 @@ fn rule_20_what_has_the_name_of_a_log_and_is_none_stays() {
     }
 }
 
+/// It may be all there is of a layer that was moved away, or of one that never reached its file.
 #[test]
-fn rule_20_a_log_that_outlived_its_database_is_removed_whatever_is_left_of_it() {
+fn rule_20_a_log_that_holds_what_was_written_is_in_the_way() {
+    let killed = Home::file();
+    let layer = killed.create(disk_of(4));
+    write(&layer, 0, 9, 4);
+    layer.flush().unwrap();
+    let log = std::fs::read(killed.path().with_extension("dbhd-wal")).unwrap();
+    let journal = [&b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"[..], &[0; 600]].concat();
+    for (suffix, content) in [("-wal", log), ("-journal", journal)] {
+        for empty in [false, true] {
+            let (home, other) = beside(suffix, &content);
+            if empty {
+                std::fs::write(home.path(), "").unwrap();
+            }
+            let error = create(&home, Existing::Keep).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+            assert!(error.to_string().contains("a database that is not here"), "{error}");
+            assert!(std::fs::read(&other).unwrap() == content && home.path().exists() == empty, "{suffix}");
+            create(&home, Existing::Replace).unwrap().close().unwrap();
+            assert_eq!(look(&home.open(), 0..4), [None; 4]);
+        }
+    }
+}
+
+#[test]
+fn rule_20_a_log_without_a_commit_is_removed_whatever_is_left_of_it() {
     let journal = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7, 0, 0, 0, 1];
     let log = [0x37, 0x7f, 0x06, 0x82, 0, 0x2d, 0xe2, 0x18];
     for (suffix, content) in

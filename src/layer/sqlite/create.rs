@@ -244,7 +244,7 @@ fn put_new(
         }
     }
     let _claim = claim.map_or_else(|| Claim::take(path, files), Ok)?;
-    // A log without its database is nobody's, and SQLite would replay it into ours; but it may have one by now. Those
+    // SQLite would replay a log without its database into ours; but it may have one by now. Those
     // that were there before stay out until the last of them is gone, and what is there later is not touched.
     let logs = logs(path, files);
     check_logs(path, existing, files)?;

@@ -3,13 +3,17 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::super::{Existing, journal, log};
+use super::super::log::{self, Committed};
+use super::super::{Existing, journal};
 use super::{beside, sync_directory};
 use crate::error::{Error, ErrorKind, Result};
 use crate::layer::{FileSystem, Found, Wanted};
 
 /// What a database begins with.
 const DATABASE: [u8; 8] = *b"SQLite f";
+
+/// Bytes before the first page of a journal: a sector, and no drive has smaller ones.
+const JOURNAL_HEAD: u64 = 512;
 
 /// The log and the journal that lie there; what cannot be looked at does.
 pub(super) fn logs(path: &Path, files: &dyn FileSystem) -> Vec<PathBuf> {
@@ -18,25 +22,38 @@ pub(super) fn logs(path: &Path, files: &dyn FileSystem) -> Vec<PathBuf> {
 }
 
 /// What lies where SQLite has its log and its journal will be removed. Whoever replaces the file lets go of what belongs
-/// to it too, whatever that has become, and not of another database.
+/// to it too, whatever that has become, and not of another database. Nobody else lets go of what was written: it may be
+/// all there is of a database that was moved away, or whose pages never reached its file.
 pub(super) fn check_logs(path: &Path, existing: Existing, files: &dyn FileSystem) -> Result<()> {
     for log in logs(path, files) {
-        let head = match head_of(&log, files) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-            head => head.map_err(|e| Error::from_io("looking at the old log", e))?,
-        };
-        // Zeros are what a commit or a power cut leaves.
-        let is_one = |head: [u8; 8]| head == [0; 8] || head == journal::MAGIC || log::has_magic(&head);
-        let may_go = head.is_some_and(|head| match existing {
-            Existing::Keep => is_one(head),
-            Existing::Replace => head != DATABASE,
-        });
-        if !may_go {
-            let what = format!("{} is in the way: it is no log of SQLite, which has that name; move it", log.display());
-            return Err(Error::new(ErrorKind::AlreadyExists, what));
+        match in_the_way(&log, existing, files) {
+            Ok(None) => {}
+            // Whose it was has removed it meanwhile.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+            Ok(Some(why)) => {
+                let what = format!("{} is in the way: {why}", log.display());
+                return Err(Error::new(ErrorKind::AlreadyExists, what));
+            }
         }
     }
     Ok(())
+}
+
+/// Why it cannot be removed, if it cannot.
+fn in_the_way(log: &Path, existing: Existing, files: &dyn FileSystem) -> Result<Option<&'static str>> {
+    let another = "it is no log of SQLite, which has that name; move it";
+    let needed = "it holds what was written to a database that is not here; put it beside that, or remove it";
+    let head = head_of(log, files).map_err(|e| Error::from_io("looking at the old log", e))?;
+    let Some(head) = head else { return Ok(Some(another)) };
+    Ok(match existing {
+        Existing::Replace => (head == DATABASE).then_some(another),
+        // Zeros are what a commit or a power cut leaves.
+        Existing::Keep if head == [0; 8] => None,
+        Existing::Keep if head == journal::MAGIC => (journal::len_of(log, files)? > JOURNAL_HEAD).then_some(needed),
+        Existing::Keep if log::has_magic(&head) => Committed::read(log, files)?.page_count.map(|_| needed),
+        Existing::Keep => Some(another),
+    })
 }
 
 /// What it begins with, with zeros behind a shorter file; none if it is no file.
