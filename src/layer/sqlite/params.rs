@@ -12,7 +12,7 @@ pub enum Mode {
 /// What to do where a new layer would lie on something old.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Existing {
-    /// Refuse with `AlreadyExists`, unless the file is empty.
+    /// Refuse with `AlreadyExists`, unless the file is empty and no log of another database lies where its own would.
     Keep,
     /// Replace it.
     Replace,
