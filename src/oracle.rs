@@ -24,7 +24,7 @@ mod loose;
 mod reshape;
 mod view;
 
-pub use crash::{Found, Past, Survivor, Unsynced, When};
+pub use crash::{Found, Past, Stranger, Survivor, Unsynced, When};
 
 use crash::Chronicle;
 use extents::Extents;

@@ -35,8 +35,8 @@ pub enum Difference {
     Metadata { layer: usize, what: String },
     /// A layer, looked at alone.
     Look { layer: usize, message: String },
-    /// What a power cut or a failing drive has left, of one layer or of the disk.
-    Survival { layer: Option<usize>, what: String },
+    /// What a power cut or a failing drive has left, of one layer or of the disk; and a sector that tells, with its bytes.
+    Survival { layer: Option<usize>, what: String, telling: Option<(u64, Vec<u8>)> },
     /// The system panicked.
     Panic(String),
     /// The process that ran the script did not live to tell, in words.
@@ -96,6 +96,11 @@ impl View {
 }
 
 impl Difference {
+    /// What is left of a layer, or of the disk.
+    pub(super) fn survival(layer: Option<usize>, what: impl Into<String>) -> Self {
+        Self::Survival { layer, what: what.into(), telling: None }
+    }
+
     /// The layer that it shows on, if it is one alone.
     pub fn layer(&self) -> Option<usize> {
         match self {
@@ -114,6 +119,7 @@ impl Difference {
         match self {
             Self::Bytes(bytes) => Some(bytes.sector),
             Self::Presence { sector, .. } => Some(*sector),
+            Self::Survival { telling, .. } => telling.as_ref().map(|(sector, _)| *sector),
             Self::History(history) => match history.unexplained {
                 crate::oracle::Unexplained::Sector(sector) => Some(sector),
                 _ => None,
@@ -262,10 +268,10 @@ impl fmt::Display for Difference {
             }
             Self::Metadata { layer, what } => write!(f, "metadata differs on layer {layer}\n{what}"),
             Self::Look { layer, message } => write!(f, "layer {layer}, looked at alone\n{message}"),
-            Self::Survival { layer: None, what } => {
+            Self::Survival { layer: None, what, .. } => {
                 write!(f, "what was left of the disk is not what it may be\n{what}")
             }
-            Self::Survival { layer: Some(layer), what } => {
+            Self::Survival { layer: Some(layer), what, .. } => {
                 write!(f, "what was left of layer {layer} is not what it may be\n{what}")
             }
             Self::Panic(message) => write!(f, "panic\n{message}"),

@@ -44,13 +44,16 @@ pub(super) fn trace(
     subject: &dyn Subject,
     poison: u8,
 ) -> Option<Origin> {
-    let Difference::Bytes(bytes) = difference else { return None };
-    let author = if bytes.actual.iter().all(|&byte| byte == poison) {
-        Author::Nobody
-    } else {
-        author(script, step, bytes.sector, &bytes.actual)
+    let (sector, actual) = match difference {
+        Difference::Bytes(bytes) => (bytes.sector, &bytes.actual),
+        Difference::Survival { telling: Some((sector, actual)), .. } => (*sector, actual),
+        _ => return None,
     };
-    Some(Origin { author, layer: lies_on(subject, bytes.sector, &bytes.actual) })
+    let author = match actual.iter().all(|&byte| byte == poison) {
+        true => Author::Nobody,
+        false => author(script, step, sector, actual),
+    };
+    Some(Origin { author, layer: lies_on(subject, sector, actual) })
 }
 
 fn author(script: &Script, step: usize, sector: u64, actual: &[u8]) -> Author {

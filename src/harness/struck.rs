@@ -108,9 +108,7 @@ impl Runner<'_> {
         let restarted = caught(|| powered.restart_stack(IfRefused::Adopt));
         let judged = match restarted {
             Err(panic) => Err(Difference::Panic(panic)),
-            Ok(Err(error)) => {
-                Err(Difference::Survival { layer: error.layer(), what: format!("it does not open: {error}") })
-            }
+            Ok(Err(error)) => Err(Difference::survival(error.layer(), format!("it does not open: {error}"))),
             Ok(Ok(restarted)) => self.judge(&restarted, floors, when, unsynced),
         };
         judged.map_err(|difference| self.diverged(index, op, difference))
@@ -133,7 +131,7 @@ impl Runner<'_> {
         }
         if !self.oracle.is_a_prefix(when) {
             let what = "each layer is in a state that it was in, and together they are none that the disk was in";
-            return Err(Difference::Survival { layer: None, what: what.to_owned() });
+            return Err(Difference::survival(None, what));
         }
         // Asked before the oracle opens the disk, and has a new past.
         let past = self.oracle.unsynced_past(floors, unsynced);
@@ -147,8 +145,8 @@ impl Runner<'_> {
         if let Outcome::Refused { kind: ErrorKind::ParentMismatch, layer: Some(layer) } = actual
             && !strange[layer]
         {
-            let what = "it lies over a parent that it does not know, and never did before".to_owned();
-            return Err(Difference::Survival { layer: Some(layer), what });
+            let what = "it lies over a parent that it does not know, and never did before";
+            return Err(Difference::survival(Some(layer), what));
         }
         self.oracle.resume_chronicle(past);
         self.compare_identities()
@@ -169,11 +167,11 @@ impl Runner<'_> {
             }
             None if alike.is_empty() => {
                 let what = self.oracle.describe_stranger(layer, floor, &survivor);
-                Err(Difference::Survival { layer: Some(layer), what })
+                Err(Difference::survival(Some(layer), what))
             }
             None => {
                 let what = format!("its sectors are right, its identity or parent is not: {metadata:?}");
-                Err(Difference::Survival { layer: Some(layer), what })
+                Err(Difference::survival(Some(layer), what))
             }
         }
     }
@@ -182,7 +180,7 @@ impl Runner<'_> {
         let (bytes, _) = self.read_layer(layer)?;
         if let Err(sector) = self.oracle.permits_pieces(layer, floor, &bytes) {
             let what = format!("sector {sector} has bytes that it had neither at the last flush nor since");
-            return Err(Difference::Survival { layer: Some(layer), what });
+            return Err(Difference::survival(Some(layer), what));
         }
         self.oracle.adopt(layer, Found::Bytes(&bytes));
         Ok(())
@@ -317,7 +315,7 @@ impl Runner<'_> {
             }
             None => {
                 let what = self.oracle.describe_stranger(layer, floor, &survivor);
-                Err(Difference::Survival { layer: Some(layer), what })
+                Err(Difference::survival(Some(layer), what))
             }
         }
     }
@@ -328,7 +326,7 @@ impl Runner<'_> {
         let survivor = Survivor { bytes: &bytes, present: &present };
         self.oracle.adopt_sectors(layer, &survivor).map_err(|sector| {
             let what = format!("sector {sector} is neither as it was before the operation nor as after");
-            Difference::Survival { layer: Some(layer), what }
+            Difference::survival(Some(layer), what)
         })
     }
 }

@@ -25,6 +25,8 @@ use crate::script::{LayerKind, Op, Outcome, Target};
 mod judge;
 mod own;
 
+pub use own::Stranger;
+
 /// A raw file does not tear inside of so many bytes.
 const PIECE: usize = 512;
 

@@ -120,6 +120,7 @@ fn a_disk_on_a_simulated_drive_is_struck_within_its_operations() {
     let summary = passes(geometry(), || InPlace::new(None));
     assert!(summary.states.counts().any(|(states, _)| states > 4), "no choice: {summary:?}");
     for wrong in [Hasty::NeverSyncs, Hasty::SyncsNoFua, Hasty::GoesOnAfterAFailedSync, Hasty::SwallowsFailures] {
-        found(wrong, 4, || InPlace::new(Some(wrong)));
+        let told = found(wrong, 4, || InPlace::new(Some(wrong))).divergence.to_string();
+        assert!(told.contains("the wrong bytes are"), "{told}");
     }
 }

@@ -6,7 +6,7 @@ use super::tells_of_failure;
 use crate::error::Error;
 use crate::harness::divergence::Difference;
 use crate::harness::{Runner, caught, compare};
-use crate::oracle::When;
+use crate::oracle::{Stranger, When};
 
 impl Runner<'_> {
     /// Whether it refuses to be read, as a disk does that no longer holds all it has acknowledged.
@@ -20,10 +20,19 @@ impl Runner<'_> {
         let read = caught(|| self.read_own()).map_err(Difference::Panic)?;
         let found = read.map_err(|error| Difference::Look { layer, message: error.to_string() })?;
         found.iter().for_each(|(_, bytes)| self.hash.write(bytes));
-        let survived = self.oracle.survive(layer, floor, &found);
-        let states = survived.map_err(|what| Difference::Survival { layer: None, what })?;
-        self.states.note(states);
-        Ok(())
+        match self.oracle.survive(layer, floor, &found) {
+            Ok(states) => {
+                self.states.note(states);
+                Ok(())
+            }
+            Err(Stranger { sector, what }) => {
+                let size = self.script.shape.sector_size as usize;
+                let run = found.iter().rev().find(|(first, _)| *first <= sector);
+                let bytes = run.and_then(|(first, bytes)| bytes.chunks_exact(size).nth((sector - first) as usize));
+                let telling = bytes.map(|bytes| (sector, bytes.to_vec()));
+                Err(Difference::Survival { layer: None, what, telling })
+            }
+        }
     }
 
     /// The disk, or a large one where the script touches it: runs of sectors, by the first of them.

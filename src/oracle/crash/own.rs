@@ -12,6 +12,15 @@ use crate::strike::Keeps;
 /// Sectors that were read, by the first of them.
 type Run = (u64, Vec<u8>);
 
+/// Why a disk cannot be what was found.
+#[derive(Debug)]
+pub struct Stranger {
+    /// A sector that tells.
+    pub sector: u64,
+    /// What it tells, in a sentence.
+    pub what: String,
+}
+
 impl State {
     /// What a sector may hold in this state.
     fn cells(&self, sector: u64) -> impl Iterator<Item = Cell> + '_ {
@@ -26,8 +35,8 @@ impl Oracle {
     ///
     /// # Errors
     ///
-    /// Why it cannot be that, in a sentence.
-    pub fn survive(&mut self, index: usize, when: When, found: &[Run]) -> Result<u64, String> {
+    /// Why it cannot be that.
+    pub fn survive(&mut self, index: usize, when: When, found: &[Run]) -> Result<u64, Stranger> {
         let Some(chronicle) = &mut self.chronicle else { return Ok(1) };
         let history = &mut chronicle.layers[index];
         if matches!(when, When::After | When::Now) {
@@ -48,7 +57,7 @@ impl Oracle {
     }
 
     /// Each sector is as in one of the states, whatever the others are.
-    fn survive_each(&mut self, index: usize, permitted: &[usize], found: &[Run]) -> Result<(), String> {
+    fn survive_each(&mut self, index: usize, permitted: &[usize], found: &[Run]) -> Result<(), Stranger> {
         let states = self.states(index, permitted);
         let borders = states.iter().flat_map(|state| state.sectors.borders().chain(state.loose.borders()));
         for piece in pieces(0..self.sector_count(index), borders) {
@@ -65,13 +74,16 @@ impl Oracle {
             }
         }
         match self.first_stranger(index, found) {
-            Some(sector) => Err(format!("sector {sector} has bytes that it had neither at the last flush nor since")),
+            Some(sector) => {
+                let what = format!("sector {sector} has bytes that it had neither at the last flush nor since");
+                Err(Stranger { sector, what })
+            }
             None => Ok(()),
         }
     }
 
     /// All of it is as in one of the states, the latest that it can be.
-    fn survive_prefix(&mut self, index: usize, permitted: &[usize], found: &[Run]) -> Result<(), String> {
+    fn survive_prefix(&mut self, index: usize, permitted: &[usize], found: &[Run]) -> Result<(), Stranger> {
         let mut first = None;
         for (&at, state) in permitted.iter().zip(self.states(index, permitted)).rev() {
             (self.layers[index].sectors, self.loose) = (state.sectors.clone(), state.loose.clone());
@@ -88,9 +100,10 @@ impl Oracle {
             1 => "the one state".to_owned(),
             count => format!("one of the {count} states"),
         };
-        let place =
-            first.map_or(String::new(), |sector| format!(": from the latest it differs first in sector {sector}"));
-        Err(format!("it is not in {states} that it may be in{place}"))
+        let Some(sector) = first else { return Ok(()) };
+        let what =
+            format!("it is not in {states} that it may be in: from the latest it differs first in sector {sector}");
+        Err(Stranger { sector, what })
     }
 
     fn states(&self, index: usize, numbers: &[usize]) -> Vec<Arc<State>> {
