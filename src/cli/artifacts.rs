@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use disklayer_sqlite::error::{Error, Result};
+use disklayer_sqlite::error::{Error, ErrorKind, Result};
 use disklayer_sqlite::harness::target::{Input, Playground, Target};
 
 use super::scripts::Saved;
@@ -23,7 +23,7 @@ pub(super) struct Artifact {
 ///
 /// # Errors
 ///
-/// What cannot be read.
+/// What cannot be read, and a directory without files.
 pub(super) fn sort_out(paths: &[PathBuf], target: Option<Target>) -> Result<(Vec<Artifact>, Vec<PathBuf>)> {
     let (mut artifacts, mut others) = (Vec::new(), Vec::new());
     for path in paths {
@@ -56,7 +56,10 @@ fn files(dir: &Path) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(dir).map_err(failed)?.collect::<Result<Vec<_>, _>>().map_err(failed)?;
     let mut files: Vec<_> = entries.into_iter().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
     files.sort();
-    Ok(files)
+    match files.is_empty() {
+        true => Err(Error::new(ErrorKind::NotFound, format!("{} has no file", dir.display()))),
+        false => Ok(files),
+    }
 }
 
 fn read(path: &Path, target: Target) -> Result<Artifact> {

@@ -16,7 +16,10 @@ pub trait Powered {
         let _ = strike;
     }
 
-    /// Ends what strikes; whether it has struck. An operation that was struck may fail, and may have been done in part.
+    /// Ends what strikes; whether it has struck. An operation that was struck may fail, with a kind that tells of that
+    /// (`Io`, `NoSpace`, `Failed` and their like); after a cut it may have been done or not, as the disk
+    /// [keeps](Powered::keeps) it. When only calls have failed the disk goes on with all that it has acknowledged, or it
+    /// refuses everything, reads too, and is restarted (rule 18).
     fn disarm(&mut self) -> Struck {
         Struck::No
     }
@@ -25,7 +28,7 @@ pub trait Powered {
     /// takes. With [`Lost::Nothing`] it is only the process that dies.
     fn cut(&mut self, lost: &Lost);
 
-    /// Lets go of what is still open, and opens what is left. This may be struck too, and is then done again.
+    /// Lets go of what is still open, and opens what is left, to be written. This may be struck too, and is then done again.
     ///
     /// # Errors
     ///

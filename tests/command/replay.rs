@@ -132,6 +132,7 @@ fn noise(case: u32) -> Vec<u8> {
 fn what_a_fuzzer_has_left_is_replayed_and_shown() {
     let place = Place::new();
     std::fs::create_dir_all(place.path("artifacts/script")).expect("directories");
+    place.run("replay artifacts/script").refuses(&["artifacts/script has no file"]);
     for case in 0..40 {
         std::fs::write(place.path(&format!("artifacts/script/crash-{case:02}")), noise(case)).expect("an artifact");
     }
