@@ -78,3 +78,15 @@ pub(crate) fn pieces(range: Range<u64>, borders: impl Iterator<Item = u64>) -> V
     let mut start = range.start;
     ends.into_iter().map(|end| std::mem::replace(&mut start, end)..end).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_lie_between_the_borders_inside_a_range() {
+        assert_eq!(pieces(10..20, [25, 15, 5, 10, 15, 20].into_iter()), [10..15, 15..20]);
+        assert_eq!(pieces(10..20, std::iter::empty()), [10..20]);
+        assert_eq!(pieces(10..10, [10].into_iter()), []);
+    }
+}
