@@ -4,14 +4,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use disklayer_sqlite::error::{Error, ErrorKind, Result};
-use disklayer_sqlite::harness::World;
+use disklayer_sqlite::harness::{Scratch, World};
 use disklayer_sqlite::layer::{FileDisk, LayerIo, Mode};
-use tempfile::TempDir;
+use tempfile::tempdir_in;
 
 /// Syncs only cost time here, so memory is better.
 const MEMORY: &str = "/dev/shm";
-/// The names of directories that are made here begin so.
-const PREFIX: &str = "disklayer-";
 /// A place without room for so much is full: a script takes less.
 const ROOM: usize = 8 << 20;
 
@@ -33,15 +31,14 @@ impl Place {
     }
 
     /// A new directory in the same place, which goes with the value.
-    pub(super) fn directory(&self) -> Result<TempDir> {
-        self.somewhere(|dir| {
-            new(dir).map_err(|e| Error::from_io(format!("making a directory in {}", dir.display()), e))
-        })
+    pub(super) fn directory(&self) -> Result<Scratch> {
+        self.somewhere(Scratch::new)
     }
 
     /// Whether `path` is a directory that [`Place::directory`] may have made here, in a process that was killed.
     pub(super) fn may_have_made(&self, path: &Path) -> bool {
-        let named = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(PREFIX.as_bytes()));
+        let named =
+            path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(Scratch::PREFIX.as_bytes()));
         let same = |dir: &Path| std::path::absolute(dir).is_ok_and(|dir| path.parent() == Some(dir.as_path()));
         let (first, otherwise) = self.candidates();
         named && (same(&first) || otherwise.is_some_and(|dir| same(&dir)))
@@ -67,7 +64,7 @@ impl Place {
     /// Says that the place is full, if it is.
     pub(super) fn full(&self) -> Option<Error> {
         let (first, otherwise) = self.candidates();
-        let fill = |dir: &Path| std::fs::write(new(dir)?.path().join("room"), vec![1; ROOM]);
+        let fill = |dir: &Path| std::fs::write(tempdir_in(dir)?.path().join("room"), vec![1; ROOM]);
         for dir in [Some(first), otherwise].into_iter().flatten() {
             match fill(&dir) {
                 Ok(()) => return None,
@@ -98,8 +95,4 @@ impl Place {
         let base = self.base.as_ref().map(|base| format!(" --base {}", super::shell(&base.display().to_string())));
         base.unwrap_or_default()
     }
-}
-
-fn new(dir: &Path) -> std::io::Result<TempDir> {
-    tempfile::Builder::new().prefix(PREFIX).tempdir_in(dir)
 }

@@ -5,11 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tempfile::TempDir;
-
-use super::Threads;
+use super::{Scratch, Threads};
 use crate::drive::{Drive, Image};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::layer::{Existing, Format, Location, MemoryFile, Options};
 use crate::script::Medium;
 
@@ -28,7 +26,7 @@ pub struct World {
 
 /// Where files lie while nothing strikes.
 enum Home {
-    Directory(TempDir),
+    Directory(Scratch),
     /// A simulated drive, so that nothing is left behind whatever ends the process.
     Drive(Drive),
 }
@@ -41,11 +39,7 @@ impl World {
     /// Those of making a directory.
     pub fn new(parent: Option<&Path>) -> Result<Self> {
         let parent = parent.map_or_else(temporary, Path::to_owned);
-        let dir = tempfile::Builder::new()
-            .prefix("disklayer-")
-            .tempdir_in(&parent)
-            .map_err(|e| Error::from_io(format!("making a directory for the layers in {}", parent.display()), e))?;
-        Ok(Self::at(Home::Directory(dir)))
+        Scratch::new(&parent).map(|dir| Self::at(Home::Directory(dir)))
     }
 
     /// A world without a directory: its files are on a simulated drive, struck or not.

@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn pieces_lie_between_the_borders_inside_a_range() {
         assert_eq!(pieces(10..20, [25, 15, 5, 10, 15, 20].into_iter()), [10..15, 15..20]);
-        assert_eq!(pieces(10..20, std::iter::empty()), [10..20]);
+        assert_eq!(pieces(10..20, [7, 30].into_iter()).len(), 1);
         assert_eq!(pieces(10..10, [10].into_iter()), []);
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use disklayer_sqlite::error::{Error, ErrorKind, Result};
-use tempfile::TempDir;
+use disklayer_sqlite::harness::Scratch;
 
 use super::damage;
 use super::state::State;
@@ -63,7 +63,7 @@ impl Dir {
     }
 
     /// Where processes have their layers: gone with the value, or with the next start if that was killed.
-    pub(super) fn workplace(&self, state: &mut State) -> Result<TempDir> {
+    pub(super) fn workplace(&self, state: &mut State) -> Result<Scratch> {
         let place = Place::default();
         // The file may have been written by anybody, so only what is made here is removed because it says so.
         let left = state.workplace.iter().filter(|left| place.may_have_made(left));

@@ -5,8 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tempfile::TempDir;
-
 use super::damage::{Damage, Files};
 use super::expect::Expected;
 use super::finding::Finding;
@@ -15,11 +13,13 @@ use super::judge::{Judged, Trial};
 use super::original::{Original, Recipe};
 use super::text::Case;
 use crate::error::{Error, Result};
+use crate::harness::Scratch;
+use crate::harness::world::temporary;
 use crate::layer::{Effect, Options};
 
 /// A directory with sound files to damage, and a place to put what they became.
 pub struct Yard {
-    dir: TempDir,
+    dir: Scratch,
     sound: HashMap<Recipe, Arc<Original>>,
     pub(super) options: Options,
 }
@@ -31,9 +31,7 @@ impl Yard {
     ///
     /// Those of making a directory.
     pub fn new() -> Result<Self> {
-        let parent = crate::harness::world::temporary();
-        let dir = tempfile::Builder::new().prefix("disklayer-hostile-").tempdir_in(&parent);
-        let dir = dir.map_err(|e| Error::from_io(format!("making a directory in {}", parent.display()), e))?;
+        let dir = Scratch::new(&temporary())?;
         Ok(Self { dir, sound: HashMap::new(), options: Options::default() })
     }
 
