@@ -206,10 +206,7 @@ impl<'a> Runner<'a> {
     /// The oracle does what the subject has done; outcome and bytes must be equal.
     fn agree(&mut self, index: usize, op: &Op, actual: Actual) -> Result<Outcome, Box<Divergence>> {
         let size = self.script.shape.sector_size as usize;
-        if actual.outcome == Outcome::Done && op.target() == Target::Disk && is_read(op) {
-            let Some((sector, _)) = compare::read_range(op, size) else { unreachable!("a read has a range") };
-            self.oracle.settle(sector, &self.comparer.actual);
-        }
+        self.settle(op, actual.outcome);
         let expected = self.oracle.apply(op, &mut self.comparer.expected);
         if actual.outcome != expected.outcome {
             let difference =
@@ -222,6 +219,17 @@ impl<'a> Runner<'a> {
         let compared = self.comparer.buffers(op, size, expected.present.as_deref(), actual.present.as_deref());
         compared.map_err(|difference| self.diverged(index, op, difference))?;
         Ok(expected.outcome)
+    }
+
+    /// The oracle takes note of what a read has found, where that was open.
+    fn settle(&mut self, op: &Op, outcome: Outcome) {
+        let size = self.script.shape.sector_size as usize;
+        if outcome == Outcome::Done
+            && op.target() == Target::Disk
+            && let Some((sector, _)) = compare::read_range(op, size)
+        {
+            self.oracle.settle(sector, &self.comparer.actual);
+        }
     }
 
     /// Compares what the layers say of who they are and over whom they lie (rule 14).
@@ -279,10 +287,6 @@ impl<'a> Runner<'a> {
         let origin = origin::trace(self.script, index, &difference, self.subject, self.comparer.poison);
         Box::new(Divergence { script: self.script.clone(), step: Some(index), difference, layer_kind, origin })
     }
-}
-
-fn is_read(op: &Op) -> bool {
-    matches!(op, Op::Read { .. } | Op::ReadBytes { .. })
 }
 
 /// What `work` returns, or the words of its panic.

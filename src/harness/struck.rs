@@ -219,6 +219,7 @@ impl Runner<'_> {
             // It failed before the oracle could have done it.
             self.oracle.chronicle_begins(op);
         } else {
+            self.settle(op, actual.outcome);
             let expected = self.oracle.apply(op, &mut self.comparer.expected).outcome;
             self.oracle.excuse_fills();
             if !heard && actual.outcome != expected {
@@ -252,6 +253,8 @@ impl Runner<'_> {
                 self.oracle.doubt_file(layer);
             }
             floors.push(match () {
+                // What it has said to be done it has promised, whatever has become of it.
+                () if has_failed && done => When::After,
                 () if has_failed => When::During,
                 // A close that failed was heard as well.
                 () if !done && op.kind() == OpKind::Reopen => When::During,

@@ -3,7 +3,7 @@
 use disklayer_sqlite::drive::{Drive, Struck};
 use disklayer_sqlite::error::{Error, ErrorKind, Result};
 use disklayer_sqlite::harness::{Powered, Subject};
-use disklayer_sqlite::layer::{FileSystem, RawFile};
+use disklayer_sqlite::layer::{FileSystem, RawFile, UnmapBehavior};
 use disklayer_sqlite::request::Durability;
 use disklayer_sqlite::strike::{Lost, Strike};
 
@@ -13,6 +13,7 @@ struct InPlace {
     drive: Drive,
     file: Box<dyn RawFile>,
     wrong: Option<Hasty>,
+    unmap: UnmapBehavior,
     /// It no longer holds what it has acknowledged.
     failed: bool,
 }
@@ -25,22 +26,24 @@ enum Hasty {
     GoesOnAfterAFailedSync,
     /// A failure of the drive is not told.
     SwallowsFailures,
+    /// A sync that fails is not told, and from then on everything is refused.
+    TellsTooLate,
 }
 
 impl InPlace {
-    fn new(wrong: Option<Hasty>) -> Self {
+    fn new(wrong: Option<Hasty>, unmap: UnmapBehavior) -> Self {
         let drive = Drive::new();
         drive.create_new(&drive.path("disk")).unwrap();
         let file = open(&drive).unwrap();
         file.set_len(COUNT * SECTOR as u64).unwrap();
         file.sync().unwrap();
-        Self { drive, file, wrong, failed: false }
+        Self { drive, file, wrong, unmap, failed: false }
     }
 
     fn sync(&mut self) -> Result<()> {
         let synced = self.file.sync().map_err(|e| Error::from_io("syncing the disk", e));
         self.failed |= synced.is_err() && self.wrong != Some(Hasty::GoesOnAfterAFailedSync);
-        synced
+        if self.wrong == Some(Hasty::TellsTooLate) { Ok(()) } else { synced }
     }
 
     fn check(&self) -> Result<()> {
@@ -69,14 +72,21 @@ impl Subject for InPlace {
             _ => {}
         }
         match (durability, self.wrong) {
-            (Durability::Fua, None | Some(Hasty::GoesOnAfterAFailedSync | Hasty::SwallowsFailures)) => self.sync(),
+            (Durability::Fua, wrong) if !matches!(wrong, Some(Hasty::NeverSyncs | Hasty::SyncsNoFua)) => self.sync(),
             _ => Ok(()),
         }
     }
 
     fn unmap(&mut self, sector: u64, count: u64) -> Result<()> {
-        let range = geometry().check_range(sector, count)?;
+        let mut range = geometry().check_range(sector, count)?;
+        if self.unmap == UnmapBehavior::Unspecified {
+            range.end = range.start + count / 2;
+        }
         self.write(range.start, &vec![0; (range.end - range.start) as usize * SECTOR], Durability::Flushed)
+    }
+
+    fn unmap_behavior(&self) -> UnmapBehavior {
+        self.unmap
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -117,10 +127,13 @@ impl Powered for InPlace {
 
 #[test]
 fn a_disk_on_a_simulated_drive_is_struck_within_its_operations() {
-    let summary = passes(geometry(), || InPlace::new(None));
-    assert!(summary.states.counts().any(|(states, _)| states > 4), "no choice: {summary:?}");
-    for wrong in [Hasty::NeverSyncs, Hasty::SyncsNoFua, Hasty::GoesOnAfterAFailedSync, Hasty::SwallowsFailures] {
-        let told = found(wrong, 4, || InPlace::new(Some(wrong))).divergence.to_string();
-        assert!(told.contains("the wrong bytes are"), "{told}");
+    use Hasty::{GoesOnAfterAFailedSync, NeverSyncs, SwallowsFailures, SyncsNoFua, TellsTooLate};
+    for unmap in [UnmapBehavior::Zeroes, UnmapBehavior::Unspecified] {
+        let summary = passes(geometry(), || InPlace::new(None, unmap));
+        assert!(summary.states.counts().any(|(states, _)| states > 4), "no choice: {summary:?}");
+        for wrong in [NeverSyncs, SyncsNoFua, GoesOnAfterAFailedSync, SwallowsFailures, TellsTooLate] {
+            let told = found(wrong, 4, || InPlace::new(Some(wrong), unmap)).divergence.to_string();
+            assert!(told.contains("the wrong bytes are"), "{told}");
+        }
     }
 }
