@@ -21,7 +21,7 @@ fn geometry() -> Geometry {
 
 /// What a search finds, in at most so many lines.
 fn found<S: Subject>(wrong: impl Debug, most: usize, make: impl FnMut() -> S) -> Finding {
-    let Err(finding) = search(geometry(), 5, 4000, make) else { panic!("{wrong:?} was not found") };
+    let Err(finding) = search(geometry(), 5, 20_000, make) else { panic!("{wrong:?} was not found") };
     let lines = finding.divergence.script.lines.len();
     assert!(lines <= most, "{wrong:?}: {}", finding.divergence);
     finding

@@ -11,7 +11,7 @@ use crate::strike::{Keeps, Lost, Strike};
 /// operations: `arm` and `disarm` are the drive's, `cut` is its `cut` and `power_on`. Whose disk lives elsewhere leaves
 /// the first two out, and its power is cut when an operation has returned.
 pub trait Powered {
-    /// From now on `strike` strikes, until [`Powered::disarm`]. When it has, everything fails.
+    /// From now on `strike` strikes, until [`Powered::disarm`], which belongs to it. When the power is cut everything fails.
     fn arm(&mut self, strike: &Strike) {
         let _ = strike;
     }
@@ -28,7 +28,11 @@ pub trait Powered {
     /// takes. With [`Lost::Nothing`] it is only the process that dies.
     fn cut(&mut self, lost: &Lost);
 
-    /// Lets go of what is still open, and opens what is left, to be written. This may be struck too, and is then done again.
+    /// Lets go of what is still open, and opens what is left, to be written, whatever it was opened for before. This may be
+    /// struck by a cut too, and is then done again.
+    ///
+    /// After a sync that failed it has to write again what it relies on: what reads well then may vanish with the next cut,
+    /// whatever is synced until then (LWN 752063). What a failed request has written may be there, or not.
     ///
     /// # Errors
     ///

@@ -7,7 +7,7 @@ use crate::layer::UnmapBehavior;
 use crate::oracle::Oracle;
 use crate::request::Durability;
 use crate::script::{Choices, Line, Op, OpKind, Profile, Script, SeedChoices, Shape, Suite, Target};
-use crate::strike::Strike;
+use crate::strike::{Failure, Strike};
 
 /// Of so many scripts, the last is one of several threads, if the disk can be shared.
 const ROUND: u64 = 4;
@@ -20,6 +20,9 @@ const GROUND: u64 = 16;
 
 /// And their requests begin, and are long, by so many sectors at most.
 const REACH: u64 = 24;
+
+/// Some cuts come after so many writes.
+const FAR: u64 = 150;
 
 /// Threads that run free do the same thing again only by chance: a simpler script has so many chances to diverge.
 const CHANCES: usize = 10;
@@ -109,6 +112,14 @@ fn struck(shape: &Shape, choices: &mut SeedChoices) -> Vec<Line> {
     let mut lines = Script::generate_struck(&Profile::new(suite), shape, choices);
     lines.iter_mut().for_each(|line| line.op = of_the_disk(line.op));
     lines.retain(|line| !matches!(line.op.kind(), OpKind::Push | OpKind::Discard | OpKind::Commit));
+    for strike in lines.iter_mut().filter_map(|line| line.strike.as_mut()) {
+        match strike {
+            // A disk of one's own may make more calls in an operation than a layer does: when it compacts, for one.
+            Strike::Cut(cuts) if choices.percent(15) => cuts[0].after = choices.between(0, FAR) as u32,
+            Strike::Fail { failure, .. } if choices.percent(25) => *failure = Failure::Sync,
+            _ => {}
+        }
+    }
     if !choices.percent(50) {
         return lines;
     }

@@ -78,6 +78,7 @@ impl Runner<'_> {
                 if nth > 0 {
                     powered.arm(&Strike::Cut(vec![cut.clone()]));
                     let _ = powered.restart_stack(IfRefused::Leave);
+                    powered.disarm();
                 }
                 powered.cut(&cut.lost);
             });

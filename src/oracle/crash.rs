@@ -348,6 +348,11 @@ impl Chronicle {
         if when == When::After { self.changed_alone } else { self.changed_alone_during }
     }
 
+    /// What was open in a sector of layer `index` has been seen.
+    pub(super) fn settle(&mut self, index: usize, sector: u64, cell: Cell) {
+        self.layers[index].settle(sector, cell);
+    }
+
     fn note_moment(&mut self, strangers: Vec<usize>) {
         let states = self.layers.iter().map(|history| history.states.len() - 1).collect();
         self.moments.push(Moment { states, strangers });

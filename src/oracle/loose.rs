@@ -77,6 +77,9 @@ impl Oracle {
             if let Some(cell) = self.one_of(cells, sector, actual) {
                 self.layers[own].sectors.set(sector..sector + 1, Some(cell));
                 self.loose.settle(sector..sector + 1);
+                if let Some(chronicle) = &mut self.chronicle {
+                    chronicle.settle(own, sector, cell);
+                }
             }
         }
     }

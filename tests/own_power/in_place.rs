@@ -132,7 +132,7 @@ fn a_disk_on_a_simulated_drive_is_struck_within_its_operations() {
         let summary = passes(geometry(), || InPlace::new(None, unmap));
         assert!(summary.states.counts().any(|(states, _)| states > 4), "no choice: {summary:?}");
         for wrong in [NeverSyncs, SyncsNoFua, GoesOnAfterAFailedSync, SwallowsFailures, TellsTooLate] {
-            let told = found(wrong, 4, || InPlace::new(Some(wrong), unmap)).divergence.to_string();
+            let told = found(wrong, 5, || InPlace::new(Some(wrong), unmap)).divergence.to_string();
             assert!(told.contains("the wrong bytes are"), "{told}");
         }
     }

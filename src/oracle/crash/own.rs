@@ -45,7 +45,14 @@ impl Oracle {
         let permitted: Vec<usize> = history.permitted(when).collect();
         match self.own_keeps {
             Keeps::EachSector => self.survive_each(index, &permitted, found)?,
-            Keeps::Prefix => self.survive_prefix(index, &permitted, found)?,
+            Keeps::Prefix => {
+                let at = self.survive_prefix(index, &permitted, found)?;
+                // Of a disk that goes on, what has failed is not seen, and may be there when it is opened again (rule 5).
+                let goes_on = matches!(when, When::Since | When::Now);
+                if let (false, Some(chronicle)) = (goes_on, &mut self.chronicle) {
+                    chronicle.layers[index].forget_after(at);
+                }
+            }
         }
         found.iter().for_each(|(first, bytes)| self.settle(*first, bytes));
         self.mark(index);
@@ -82,28 +89,24 @@ impl Oracle {
         }
     }
 
-    /// All of it is as in one of the states, the latest that it can be.
-    fn survive_prefix(&mut self, index: usize, permitted: &[usize], found: &[Run]) -> Result<(), Stranger> {
-        let mut first = None;
+    /// All of it is as in one of the states, the latest that it can be; in which.
+    fn survive_prefix(&mut self, index: usize, permitted: &[usize], found: &[Run]) -> Result<usize, Stranger> {
+        let mut first = 0;
         for (&at, state) in permitted.iter().zip(self.states(index, permitted)).rev() {
             (self.layers[index].sectors, self.loose) = (state.sectors.clone(), state.loose.clone());
-            match (self.first_stranger(index, found), &mut self.chronicle) {
-                (Some(stranger), _) => first = first.or(Some(stranger)),
-                (None, Some(chronicle)) => {
-                    chronicle.layers[index].forget_after(at);
-                    return Ok(());
-                }
-                (None, None) => return Ok(()),
+            match self.first_stranger(index, found) {
+                None => return Ok(at),
+                Some(sector) if Some(&at) == permitted.last() => first = sector,
+                Some(_) => {}
             }
         }
         let states = match permitted.len() {
             1 => "the one state".to_owned(),
             count => format!("one of the {count} states"),
         };
-        let Some(sector) = first else { return Ok(()) };
         let what =
-            format!("it is not in {states} that it may be in: from the latest it differs first in sector {sector}");
-        Err(Stranger { sector, what })
+            format!("it is not in {states} that it may be in: from the latest it differs first in sector {first}");
+        Err(Stranger { sector: first, what })
     }
 
     fn states(&self, index: usize, numbers: &[usize]) -> Vec<Arc<State>> {
@@ -138,6 +141,14 @@ impl Oracle {
 }
 
 impl History {
+    /// What was open in a sector has been seen.
+    pub(super) fn settle(&mut self, sector: u64, cell: Cell) {
+        if let Some(state) = self.states.last_mut().map(Arc::make_mut) {
+            state.sectors.set(sector..sector + 1, Some(cell));
+            state.loose.settle(sector..sector + 1);
+        }
+    }
+
     /// What a FUA write has made durable can no longer be what it was before.
     pub(super) fn keep_promise(&mut self) {
         let Some((range, cell)) = self.durable.take() else { return };
