@@ -2,7 +2,7 @@
 
 use disklayer_sqlite::drive::{Drive, Struck};
 use disklayer_sqlite::error::{Error, ErrorKind, Result};
-use disklayer_sqlite::harness::{Powered, Subject};
+use disklayer_sqlite::harness::{Powered, Subject, prove_own};
 use disklayer_sqlite::layer::{FileSystem, RawFile, UnmapBehavior};
 use disklayer_sqlite::request::Durability;
 use disklayer_sqlite::strike::{Lost, Strike};
@@ -58,7 +58,8 @@ impl Subject for InPlace {
     fn read(&mut self, sector: u64, buf: &mut [u8]) -> Result<()> {
         geometry().check_buffer(sector, buf.len())?;
         self.check()?;
-        let read = self.file.read_exact_at(buf, sector * SECTOR as u64);
+        let mut read = || self.file.read_exact_at(buf, sector * SECTOR as u64);
+        let read = read().or_else(|_| read());
         read.map_err(|e| Error::from_io("reading the disk", e))
     }
 
@@ -68,6 +69,10 @@ impl Subject for InPlace {
         }
         self.check()?;
         match self.file.write_all_at(data, sector * SECTOR as u64) {
+            Err(_) if self.wrong == Some(Hasty::TellsTooLate) => {
+                self.failed = true;
+                return Ok(());
+            }
             Err(e) if self.wrong != Some(Hasty::SwallowsFailures) => return Err(Error::from_io("writing the disk", e)),
             _ => {}
         }
@@ -136,4 +141,18 @@ fn a_disk_on_a_simulated_drive_is_struck_within_its_operations() {
             assert!(told.contains("the wrong bytes are"), "{told}");
         }
     }
+}
+
+/// A search comes upon these in other ways, too.
+#[test]
+fn what_was_said_to_be_done_is_judged_though_a_call_has_failed() {
+    let prove = |script: &str, wrong, unmap| {
+        let script = format!("disk 512; layer own 40; {script}").parse().unwrap();
+        prove_own(&script, &mut InPlace::new(wrong, unmap))
+    };
+    let read_again = "write 0 8 stamp 1; unmap 0 8; read 0 8 ! fail call 1 with error";
+    prove(read_again, None, UnmapBehavior::Unspecified).unwrap();
+    let too_late = "write 0 1 stamp 1 fua ! fail call 1 with error; read 0 1";
+    prove(too_late, None, UnmapBehavior::Zeroes).unwrap();
+    prove(too_late, Some(Hasty::TellsTooLate), UnmapBehavior::Zeroes).expect_err("a promise that was not kept");
 }
